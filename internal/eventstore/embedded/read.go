@@ -1,0 +1,180 @@
+package embedded
+
+import (
+	"context"
+	"math"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	api "github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// pageSize is how many records one query reads from the file.
+const pageSize = 1024
+
+// Read answers counted reads and subscriptions, of one stream or of $all.
+func (s *streamsServer) Read(in *api.ReadReq, call api.Streams_ReadServer) error {
+	opts := in.GetOptions()
+	filter, err := newFilter(opts)
+	if err != nil {
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	r := &reader{log: s.log, call: call, opts: opts, filter: filter}
+	_, r.textID = opts.GetUuidOption().GetContent().(*api.ReadReq_Options_UUIDOption_String_)
+	if opts.GetSubscription() != nil {
+		return r.subscribe(s.closing)
+	}
+	if name := opts.GetStream(); name != nil {
+		return r.readStream(string(name.GetStreamIdentifier().GetStreamName()))
+	}
+	return r.readAll()
+}
+
+// reader serves one Read call.
+type reader struct {
+	log    *eventLog
+	call   api.Streams_ReadServer
+	opts   *api.ReadReq_Options
+	filter filter
+	textID bool
+}
+
+func (r *reader) backwards() bool { return r.opts.GetReadDirection() == api.ReadReq_Options_Backwards }
+
+func (r *reader) send(rec *record) error { return r.call.Send(toEvent(rec, r.textID)) }
+
+// readStream sends up to count events, from the given revision on inclusively. A counted read may send nothing but
+// events or StreamNotFound: the client panics at anything else.
+func (r *reader) readStream(name string) error {
+	last, meta, err := r.log.stream(r.call.Context(), name)
+	if err != nil {
+		return status.FromContextError(err).Err()
+	}
+	if last == tombstoneRevision {
+		r.call.SetTrailer(streamDeleted(name))
+		return status.Errorf(codes.FailedPrecondition, "Event stream '%s' is deleted.", name)
+	}
+	if last < 0 || meta.deleted() {
+		return r.call.Send(&api.ReadResp{Content: &api.ReadResp_StreamNotFound_{StreamNotFound: &api.ReadResp_StreamNotFound{
+			StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(name)},
+		}}})
+	}
+	low, high := meta.firstRevision(last), last
+	from := r.streamStart(last)
+	next := max(from, low)
+	if r.backwards() {
+		next, high = min(from, last), min(from, last)
+	}
+	oldest := meta.oldest(r.log.now())
+	for left := r.opts.GetCount(); left > 0; {
+		recs, err := r.log.readStream(r.call.Context(), name, next, low, high, r.backwards(), int(min(left, pageSize)))
+		if err != nil {
+			return status.FromContextError(err).Err()
+		}
+		for _, rec := range recs {
+			if rec.created < oldest {
+				continue
+			}
+			if err := r.send(rec); err != nil {
+				return err
+			}
+			left--
+		}
+		if len(recs) < pageSize {
+			return nil
+		}
+		next = recs[len(recs)-1].revision + 1
+		if r.backwards() {
+			next -= 2
+		}
+	}
+	return nil
+}
+
+func (r *reader) streamStart(last int64) int64 {
+	stream := r.opts.GetStream()
+	switch {
+	case stream.GetEnd() != nil && r.backwards():
+		return last
+	case stream.GetEnd() != nil:
+		return last + 1
+	case stream.GetStart() != nil:
+		return 0
+	default:
+		return int64(min(stream.GetRevision(), math.MaxInt64))
+	}
+}
+
+// readAll sends up to count events of $all: forwards from a position inclusively, backwards exclusively.
+func (r *reader) readAll() error {
+	all := r.opts.GetAll()
+	var next int64 // the first candidate position
+	switch {
+	case all.GetEnd() != nil && r.backwards():
+		next = r.log.tail.head()
+	case all.GetEnd() != nil:
+		next = r.log.tail.head() + 1
+	case all.GetStart() != nil && r.backwards():
+		return nil
+	case all.GetPosition() != nil:
+		next = int64(min(all.GetPosition().GetCommitPosition(), math.MaxInt64))
+		if r.backwards() {
+			next--
+		}
+	}
+	for left := r.opts.GetCount(); left > 0; {
+		recs, err := r.log.readAll(r.call.Context(), next, r.backwards(), int(min(left, pageSize)))
+		if err != nil {
+			return status.FromContextError(err).Err()
+		}
+		for _, rec := range recs {
+			if !r.filter.match(rec) {
+				continue
+			}
+			if err := r.send(rec); err != nil {
+				return err
+			}
+			left--
+		}
+		if len(recs) == 0 {
+			return nil
+		}
+		next = recs[len(recs)-1].position + 1
+		if r.backwards() {
+			next -= 2
+		}
+	}
+	return nil
+}
+
+// stream returns the last revision (-1: none, tombstoneRevision: ended) and the metadata of a stream.
+func (l *eventLog) stream(ctx context.Context, name string) (int64, streamMeta, error) {
+	l.mu.RLock()
+	meta, gone := l.meta[name], l.tombs[name]
+	l.mu.RUnlock()
+	if gone {
+		return tombstoneRevision, meta, nil
+	}
+	var last int64
+	err := l.readers.QueryRowContext(ctx, `SELECT coalesce(max(revision), -1) FROM event WHERE stream = ?`, name).Scan(&last)
+	return last, meta, err
+}
+
+// readStream returns up to n records of a stream from a revision on, within [low, high].
+func (l *eventLog) readStream(ctx context.Context, name string, from, low, high int64, backwards bool, n int) ([]*record, error) {
+	if backwards {
+		return query(ctx, l.readers, `SELECT `+columns+` FROM event WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision DESC LIMIT ?`,
+			name, low, min(from, high), n)
+	}
+	return query(ctx, l.readers, `SELECT `+columns+` FROM event WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision LIMIT ?`,
+		name, max(from, low), high, n)
+}
+
+// readAll returns up to n records from a position on, inclusively.
+func (l *eventLog) readAll(ctx context.Context, from int64, backwards bool, n int) ([]*record, error) {
+	if backwards {
+		return query(ctx, l.readers, `SELECT `+columns+` FROM event WHERE position <= ? ORDER BY position DESC LIMIT ?`, from, n)
+	}
+	return query(ctx, l.readers, `SELECT `+columns+` FROM event WHERE position >= ? ORDER BY position LIMIT ?`, from, n)
+}
