@@ -150,6 +150,7 @@ type txn struct {
 	log     *eventLog
 	tx      *sql.Tx
 	insert  *sql.Stmt
+	headOf  *sql.Stmt
 	next    int64
 	records []*record
 	meta    map[string]streamMeta
@@ -166,7 +167,7 @@ func (t *txn) run(batch []*appendRequest) (results []appendResult, err error) {
 			_ = t.tx.Rollback()
 		}
 	}()
-	t.insert = t.tx.Stmt(l.insert)
+	t.insert, t.headOf = t.tx.Stmt(l.insert), t.tx.Stmt(l.headOf)
 	t.next = l.tail.head() + 1
 	if len(l.heads) > 500_000 { // a cache: forgetting only costs a query
 		clear(l.heads)
@@ -294,7 +295,7 @@ func (t *txn) head(stream string) (int64, error) {
 		return rev, nil
 	}
 	var rev int64
-	err := t.tx.QueryRow(`SELECT coalesce(max(revision), -1) FROM event WHERE stream = ?`, stream).Scan(&rev)
+	err := t.headOf.QueryRow(stream).Scan(&rev)
 	if err == nil {
 		t.log.heads[stream] = rev
 	}

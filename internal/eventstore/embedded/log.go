@@ -65,6 +65,7 @@ type eventLog struct {
 	writer  *sql.DB
 	readers *sql.DB
 	insert  *sql.Stmt
+	headOf  *sql.Stmt // the last revision of a stream
 
 	queue  chan *appendRequest
 	quit   chan struct{}
@@ -119,6 +120,9 @@ func (l *eventLog) openFile(path string) error {
 		return fmt.Errorf("opening %s: %w", path, err)
 	}
 	if l.insert, err = l.writer.Prepare(`INSERT INTO event (` + columns + `) VALUES (?,?,?,?,?,?,?,?,?)`); err != nil {
+		return err
+	}
+	if l.headOf, err = l.writer.Prepare(`SELECT coalesce(max(revision), -1) FROM event WHERE stream = ?`); err != nil {
 		return err
 	}
 	if l.readers, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=cache_size(-16384)"); err != nil {

@@ -42,7 +42,7 @@ type reader struct {
 
 func (r *reader) backwards() bool { return r.opts.GetReadDirection() == api.ReadReq_Options_Backwards }
 
-func (r *reader) send(rec *record) error { return r.call.Send(toEvent(rec, r.textID)) }
+func (r *reader) send(rec *record) error { return r.call.SendMsg(encoded(encodeEvent(rec, r.textID))) }
 
 // readStream sends up to count events, from the given revision on inclusively. A counted read may send nothing but
 // events or StreamNotFound: the client panics at anything else.

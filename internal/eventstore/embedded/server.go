@@ -52,6 +52,7 @@ func Open(dir, listen string) (*Server, error) {
 	s.grpc = grpc.NewServer(
 		// Without this an idle subscription is cut after two client pings, 31 s after its start.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
+		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(16<<20),
 		grpc.MaxConcurrentStreams(100_000),
 		grpc.ReadBufferSize(256<<10), grpc.WriteBufferSize(256<<10),
@@ -140,6 +141,6 @@ func (g gossipServer) Read(context.Context, *shared.Empty) (*gossip.ClusterInfo,
 		endpoint = &gossip.EndPoint{Address: host, Port: uint32(n)}
 	}
 	return &gossip.ClusterInfo{Members: []*gossip.MemberInfo{{
-		InstanceId: toUUID(g.id, false), TimeStamp: ticks(time.Now()), State: gossip.MemberInfo_Leader, IsAlive: true, HttpEndPoint: endpoint,
+		InstanceId: toUUID(g.id), TimeStamp: ticks(time.Now()), State: gossip.MemberInfo_Leader, IsAlive: true, HttpEndPoint: endpoint,
 	}}}, nil
 }

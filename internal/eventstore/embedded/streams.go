@@ -209,31 +209,9 @@ func fromUUID(in *shared.UUID) (uuid.UUID, error) {
 	return id, nil
 }
 
-func toUUID(id uuid.UUID, text bool) *shared.UUID {
-	if text {
-		return &shared.UUID{Value: &shared.UUID_String_{String_: id.String()}}
-	}
+func toUUID(id uuid.UUID) *shared.UUID {
 	return &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{
 		MostSignificantBits:  int64(binary.BigEndian.Uint64(id[:8])),
 		LeastSignificantBits: int64(binary.BigEndian.Uint64(id[8:])),
-	}}}
-}
-
-// toEvent is a record as the protocol sends it. The client kills its process over a malformed "created".
-func toEvent(r *record, textID bool) *api.ReadResp {
-	pos := uint64(r.position)
-	return &api.ReadResp{Content: &api.ReadResp_Event{Event: &api.ReadResp_ReadEvent{
-		Event: &api.ReadResp_ReadEvent_RecordedEvent{
-			Id:               toUUID(r.id, textID),
-			StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(r.stream)},
-			StreamRevision:   uint64(r.revision),
-			PreparePosition:  pos, CommitPosition: pos,
-			Metadata: map[string]string{
-				"type": r.typ, "content-type": r.contentType, "created": strconv.FormatInt(r.created, 10),
-			},
-			CustomMetadata: r.metadata,
-			Data:           r.data,
-		},
-		Position: &api.ReadResp_ReadEvent_CommitPosition{CommitPosition: pos},
 	}}}
 }
