@@ -1,0 +1,137 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/calendar-invite-server/cis/domain/decider"
+	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/notice"
+	"github.com/calendar-invite-server/cis/domain/schema"
+	"github.com/calendar-invite-server/cis/internal/eventstore"
+)
+
+// Log is what commands need of the log.
+type Log interface {
+	Load(ctx context.Context, stream string) ([]schema.Fact, eventstore.Revision, error)
+	Append(ctx context.Context, stream string, expected eventstore.Revision, meta Meta, facts ...schema.Fact) (eventstore.Appended, error)
+}
+
+// Command is a decision that knows which stream it is about.
+type Command[State, Fact any] interface {
+	decider.Decision[State, Fact]
+	Stream() string
+}
+
+// Handler carries out commands: load, fold, decide, append at the loaded revision. It is safe for concurrent use.
+type Handler struct {
+	log    Log
+	events eventCache
+}
+
+// NewHandler makes a handler over a log.
+func NewHandler(log Log) *Handler { return &Handler{log: log} }
+
+// Done is what a command led to.
+type Done struct {
+	Facts    int    // appended; 0: it was true already
+	Position uint64 // in the log, of the last fact appended
+}
+
+// CreateEvent carries out the command. It fails with the domain's refusals.
+func (h *Handler) CreateEvent(ctx context.Context, meta Meta, c CreateEvent) (Done, error) {
+	defer h.events.forget(c.UID)
+	return handle(ctx, h, meta, event.Evolve, Command[event.State, event.Fact](c))
+}
+
+// UpdateEvent carries out the command.
+func (h *Handler) UpdateEvent(ctx context.Context, meta Meta, c UpdateEvent) (Done, error) {
+	defer h.events.forget(c.UID)
+	return handle(ctx, h, meta, event.Evolve, Command[event.State, event.Fact](c))
+}
+
+// CancelEvent carries out the command.
+func (h *Handler) CancelEvent(ctx context.Context, meta Meta, c CancelEvent) (Done, error) {
+	defer h.events.forget(c.UID)
+	return handle(ctx, h, meta, event.Evolve, Command[event.State, event.Fact](c))
+}
+
+// RequestInvite carries out the command.
+func (h *Handler) RequestInvite(ctx context.Context, meta Meta, c RequestInvite) (Done, error) {
+	return handle(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c))
+}
+
+// RecordReply carries out the command.
+func (h *Handler) RecordReply(ctx context.Context, meta Meta, c RecordReply) (Done, error) {
+	return handle(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c))
+}
+
+// RecordDelivery carries out the command.
+func (h *Handler) RecordDelivery(ctx context.Context, meta Meta, c RecordDelivery) (Done, error) {
+	return handle(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c))
+}
+
+// RecordNotice carries out the command.
+func (h *Handler) RecordNotice(ctx context.Context, meta Meta, c RecordNotice) (Done, error) {
+	return handle(ctx, h, meta, notice.Evolve, Command[notice.State, notice.Fact](c))
+}
+
+// Invitation returns an invitation as it is now.
+func (h *Handler) Invitation(ctx context.Context, uid, attendeeID string) (invitation.State, error) {
+	s, _, err := load(ctx, h.log, invitation.Stream(uid, attendeeID), invitation.Evolve)
+	return s, err
+}
+
+// maxAttempts bounds how often a lost race is run again.
+const maxAttempts = 30
+
+// handle is the one loop: whoever loses the race for a revision looks again and decides anew.
+func handle[S any, F schema.Fact](ctx context.Context, h *Handler, meta Meta, evolve func(S, F) S, c Command[S, F]) (Done, error) {
+	for attempt := 1; ; attempt++ {
+		state, revision, err := load(ctx, h.log, c.Stream(), evolve)
+		if err != nil {
+			return Done{}, err
+		}
+		decided, err := c.Decide(state)
+		if err != nil || len(decided) == 0 {
+			return Done{}, err
+		}
+		list := make([]schema.Fact, len(decided))
+		for i, f := range decided {
+			list[i] = f
+		}
+		res, err := h.log.Append(ctx, c.Stream(), revision, meta, list...)
+		if err == nil {
+			return Done{Facts: len(list), Position: res.Position}, nil
+		}
+		if !errors.Is(err, eventstore.ErrWrongRevision) || attempt == maxAttempts {
+			return Done{}, fmt.Errorf("%T: %w", c, err)
+		}
+		select {
+		case <-time.After(rand.N(time.Duration(attempt) * time.Millisecond)):
+		case <-ctx.Done():
+			return Done{}, ctx.Err()
+		}
+	}
+}
+
+// load folds a stream.
+func load[S any, F schema.Fact](ctx context.Context, log Log, stream string, evolve func(S, F) S) (S, eventstore.Revision, error) {
+	var state S
+	list, revision, err := log.Load(ctx, stream)
+	if err != nil {
+		return state, 0, fmt.Errorf("loading %s: %w", stream, err)
+	}
+	for _, f := range list {
+		fact, ok := f.(F)
+		if !ok {
+			return state, 0, fmt.Errorf("loading %s: a %s does not belong there", stream, f.FactName())
+		}
+		state = evolve(state, fact)
+	}
+	return state, revision, nil
+}

@@ -1,0 +1,23 @@
+package commands
+
+import (
+	"fmt"
+
+	"github.com/calendar-invite-server/cis/internal/facts"
+	"github.com/google/uuid"
+)
+
+// Meta says which command this is and where it comes from.
+type Meta = facts.Meta
+
+// namespace makes command ids out of what caused them.
+var namespace = uuid.MustParse("6b1f7b5c-7f5d-5d0e-9c42-6f2c1f0a9d11")
+
+// From is the Meta of the n-th command that a cause (a mail, a call) leads to: the same cause, handled again, leads to
+// the same command id and with it to the same fact ids.
+func From(actor, tenant, cause string, n int) Meta {
+	return Meta{
+		Tenant: tenant, Actor: actor, Correlation: cause, Causation: cause,
+		Command: uuid.NewSHA1(namespace, fmt.Appendf(nil, "%s/%s/%d", actor, cause, n)),
+	}
+}

@@ -1,0 +1,37 @@
+package commands
+
+import "github.com/calendar-invite-server/cis/domain/invitation"
+
+// RecordDelivery records what became of a mail to an attendee. The mail has left, so it is never refused.
+type RecordDelivery struct {
+	Ref      invitation.Ref
+	Method   string // REQUEST or CANCEL
+	Handover invitation.Handover
+	Failed   bool // refused for good
+	Code     int  // of the SMTP reply to a refused mail
+}
+
+// Stream is the invitation's.
+func (c RecordDelivery) Stream() string { return c.Ref.Stream() }
+
+// Decide records the outcome. A revision that was told before is recorded again as a repeat: the mail went out twice.
+func (c RecordDelivery) Decide(s invitation.State) ([]invitation.Fact, error) {
+	if c.Failed {
+		if s.Settled(c.Handover.Revision) {
+			return nil, nil
+		}
+		return []invitation.Fact{invitation.DeliveryFailed{
+			Ref: c.Ref, Revision: c.Handover.Revision, Method: c.Method, Code: c.Code, Answer: c.Handover.Answer,
+		}}, nil
+	}
+	h := c.Handover
+	h.Repeat = s.Told >= h.Revision
+	switch {
+	case c.Method == "CANCEL":
+		return []invitation.Fact{invitation.CancellationSent{Ref: c.Ref, Handover: h}}, nil
+	case s.Told == 0 || s.Told == h.Revision && h.Revision == 1:
+		return []invitation.Fact{invitation.InviteSent{Ref: c.Ref, Handover: h}}, nil
+	default:
+		return []invitation.Fact{invitation.UpdateSent{Ref: c.Ref, Handover: h}}, nil
+	}
+}

@@ -1,0 +1,12 @@
+package event
+
+import "github.com/calendar-invite-server/cis/domain/fault"
+
+// How commands about events are refused.
+var (
+	ErrUnknown     = &fault.Error{Kind: fault.NotFound, Code: "event-unknown", Title: "there is no such event"}
+	ErrNotYours    = &fault.Error{Kind: fault.Forbidden, Code: "event-not-yours", Title: "only the organizer can change an event"}
+	ErrInvalid     = &fault.Error{Kind: fault.Invalid, Code: "event-invalid", Title: "the event cannot be used as it is"}
+	ErrIsCancelled = &fault.Error{Kind: fault.Conflict, Code: "event-cancelled", Title: "the event is cancelled"}
+	ErrOver        = &fault.Error{Kind: fault.Conflict, Code: "event-over", Title: "the event is over"}
+)

@@ -1,0 +1,123 @@
+// Package invitation is one attendee's relation to one event: asked for, sent, answered, updated, cancelled. Every
+// attendee has a stream of their own, so that the answers of 100,000 people to one event never contend.
+package invitation
+
+import (
+	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/schema"
+)
+
+// Fact is something that happened between an attendee and an event.
+type Fact interface {
+	schema.Fact
+	invitationFact()
+}
+
+// Schema lists the facts of this package.
+var Schema = schema.New(InviteRequested{}, InviteDenied{}, InviteSent{}, UpdateSent{}, CancellationSent{}, DeliveryFailed{}, RsvpReceived{})
+
+// Ref names the invitation a fact belongs to.
+type Ref struct {
+	Tenant     string `json:"tenant"`
+	EventUID   string `json:"event_uid"`
+	AttendeeID string `json:"attendee_id"`
+}
+
+// InviteRequested: somebody asked that this person be invited, and it was allowed.
+type InviteRequested struct {
+	Ref
+	OrganizerID string `json:"organizer_id"`
+	Address     string `json:"address" pii:"AttendeeID"`
+	Name        string `json:"name,omitempty" pii:"AttendeeID"`
+	Origin      Origin `json:"origin"`
+}
+
+// InviteDenied: somebody asked and it was refused; Reason is the refusal's code.
+type InviteDenied struct {
+	Ref
+	OrganizerID string `json:"organizer_id,omitempty"`
+	Origin      Origin `json:"origin"`
+	Reason      string `json:"reason"`
+}
+
+// Handover is a mail that was handed to the next mail server, or into the outbox.
+type Handover struct {
+	Revision  int    `json:"revision"` // the content told
+	Sequence  int    `json:"sequence"` // the SEQUENCE told
+	MessageID string `json:"message_id"`
+	Answer    string `json:"answer,omitempty" pii:"AttendeeID"` // the server's reply, which may quote an address
+	Repeat    bool   `json:"repeat,omitempty"`                  // this revision had been handed over before
+}
+
+// InviteSent: the attendee's first REQUEST was handed over.
+type InviteSent struct {
+	Ref
+	Handover
+}
+
+// UpdateSent: a later REQUEST was handed over.
+type UpdateSent struct {
+	Ref
+	Handover
+}
+
+// CancellationSent: a CANCEL was handed over.
+type CancellationSent struct {
+	Ref
+	Handover
+}
+
+// DeliveryFailed: the next mail server refused a mail for good. The attendee's next revision is tried again.
+type DeliveryFailed struct {
+	Ref
+	Revision int    `json:"revision"`
+	Method   string `json:"method"`         // REQUEST or CANCEL
+	Code     int    `json:"code,omitempty"` // the SMTP reply, 0 if there was none
+	Answer   string `json:"answer,omitempty" pii:"AttendeeID"`
+}
+
+// RsvpReceived: the attendee's calendar answered. It carries what the answer replaces, so that counters can move
+// without looking anything up.
+type RsvpReceived struct {
+	Ref
+	OrganizerID    string         `json:"organizer_id"`
+	Address        string         `json:"address" pii:"AttendeeID"`
+	Name           string         `json:"name,omitempty" pii:"AttendeeID"`
+	Status         Status         `json:"status"`
+	Previous       Status         `json:"previous,omitempty"` // empty: not an attendee before (Origin is then "shared")
+	ProdID         string         `json:"prodid,omitempty"`
+	PreviousProdID string         `json:"previous_prodid,omitempty"`
+	Origin         Origin         `json:"origin,omitempty"` // set when this answer made them an attendee
+	Reply          event.Revision `json:"reply"`
+	Told           int            `json:"told,omitempty"` // the content revision they had when they became an attendee by answering
+	Comment        string         `json:"comment,omitempty" pii:"AttendeeID"`
+}
+
+// FactName is the stored name.
+func (InviteRequested) FactName() string { return "InviteRequested" }
+
+// FactName is the stored name.
+func (InviteDenied) FactName() string { return "InviteDenied" }
+
+// FactName is the stored name.
+func (InviteSent) FactName() string { return "InviteSent" }
+
+// FactName is the stored name.
+func (UpdateSent) FactName() string { return "UpdateSent" }
+
+// FactName is the stored name.
+func (CancellationSent) FactName() string { return "CancellationSent" }
+
+// FactName is the stored name.
+func (DeliveryFailed) FactName() string { return "DeliveryFailed" }
+
+// FactName is the stored name.
+func (RsvpReceived) FactName() string { return "RsvpReceived" }
+
+func (InviteRequested) invitationFact()  {}
+func (InviteDenied) invitationFact()     {}
+func (InviteSent) invitationFact()       {}
+func (UpdateSent) invitationFact()       {}
+func (CancellationSent) invitationFact() {}
+func (DeliveryFailed) invitationFact()   {}
+func (RsvpReceived) invitationFact()     {}

@@ -1,0 +1,11 @@
+package invitation
+
+import "github.com/calendar-invite-server/cis/domain/fault"
+
+// How commands about invitations are refused.
+var (
+	ErrUnknown = &fault.Error{Kind: fault.NotFound, Code: "invitation-unknown", Title: "there is no such invitation"}
+	ErrAddress = &fault.Error{Kind: fault.Invalid, Code: "address-invalid", Title: "that is not a mail address"}
+	ErrOrigin  = &fault.Error{Kind: fault.Invalid, Code: "origin-invalid", Title: "that is not a known origin"}
+	ErrAnswer  = &fault.Error{Kind: fault.Invalid, Code: "answer-invalid", Title: "that is not an answer to an invitation"}
+)

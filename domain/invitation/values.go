@@ -1,0 +1,58 @@
+package invitation
+
+import "strings"
+
+// Status is an attendee's answer, in the words of the published API.
+type Status string
+
+// The answers. NoAction is RFC 5545's NEEDS-ACTION: invited, not answered.
+const (
+	NoAction  Status = "noaction"
+	Accepted  Status = "accepted"
+	Declined  Status = "declined"
+	Tentative Status = "tentative"
+)
+
+// StatusOf reads a PARTSTAT, in any case (RFC 5545 §3.2.12).
+func StatusOf(partstat string) (Status, bool) {
+	switch strings.ToUpper(strings.TrimSpace(partstat)) {
+	case "ACCEPTED":
+		return Accepted, true
+	case "DECLINED":
+		return Declined, true
+	case "TENTATIVE":
+		return Tentative, true
+	case "NEEDS-ACTION":
+		return NoAction, true
+	}
+	return "", false
+}
+
+// PartStat is the status as RFC 5545 §3.2.12 writes it.
+func (s Status) PartStat() string {
+	if s == NoAction || s == "" {
+		return "NEEDS-ACTION"
+	}
+	return strings.ToUpper(string(s))
+}
+
+// Origin says where an invitation came from.
+type Origin string
+
+// Shared is the origin of attendees who answered an invitation that was forwarded to them.
+const Shared Origin = "shared"
+
+// Origins are the published ones.
+var Origins = []Origin{
+	"api", "bulk", "convertkit", "emailcta", "hubspot", "klaviyo", "klaviyocta", "landingpage", "mailchimpcta",
+	"multievent", "sendgrid", "sendgridcta", Shared, "singlesend", "test", "vip", "webform", "wix", "wixv2", "zoho",
+}
+
+// StreamPrefix starts the names of streams of invitations.
+const StreamPrefix = "invitation-"
+
+// Stream is the name of an invitation's stream.
+func Stream(uid, attendeeID string) string { return StreamPrefix + uid + "." + attendeeID }
+
+// Stream is the name of the invitation's stream.
+func (r Ref) Stream() string { return Stream(r.EventUID, r.AttendeeID) }

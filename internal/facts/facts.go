@@ -1,0 +1,133 @@
+// Package facts is the log as the rest of the program sees it: typed facts instead of records, personal data sealed on
+// the way in and opened on the way out.
+//
+// A struct field marked pii:"Field" holds personal data of the person (or raw mail) whose id stands in the sibling
+// field named; it is stored sealed under that id's key in the vault, bound to the record it stands in. Where the key
+// was destroyed the field reads as empty.
+//
+// Start reading at [Log].
+package facts
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/logbook"
+	"github.com/calendar-invite-server/cis/domain/mail"
+	"github.com/calendar-invite-server/cis/domain/notice"
+	"github.com/calendar-invite-server/cis/domain/schema"
+	"github.com/calendar-invite-server/cis/internal/eventstore"
+	"github.com/calendar-invite-server/cis/internal/vault"
+	"github.com/google/uuid"
+)
+
+// Registry knows every fact of the domain.
+var Registry = schema.Join(event.Schema, invitation.Schema, mail.Schema, notice.Schema, logbook.Schema)
+
+// Meta is what is stored beside every fact: who caused it and what it belongs to.
+type Meta struct {
+	Tenant      string    `json:"tenant,omitempty"`
+	Command     uuid.UUID `json:"command"`               // the command that led to it
+	Correlation string    `json:"correlation,omitempty"` // everything that started with the same mail or call
+	Causation   string    `json:"causation,omitempty"`   // what directly led to the command
+	Actor       string    `json:"actor,omitempty"`       // what kind of caller: mail, api, courier
+}
+
+// FactID is the id of a command's n-th fact: the same command, carried out again, proposes the same ids.
+func (m Meta) FactID(n int) uuid.UUID { return uuid.NewSHA1(m.Command, fmt.Appendf(nil, "%d", n)) }
+
+// Recorded is a fact with where it stands in the log.
+type Recorded struct {
+	ID       uuid.UUID
+	Stream   string
+	Revision uint64
+	Position uint64
+	Created  time.Time
+	Meta     Meta
+	Fact     schema.Fact // personal data still sealed; see [Log.Open]
+}
+
+// Log reads and writes facts.
+type Log struct {
+	store *eventstore.Client
+	vault *vault.Vault
+}
+
+// NewLog puts facts on top of a store and a vault.
+func NewLog(store *eventstore.Client, vault *vault.Vault) *Log {
+	return &Log{store: store, vault: vault}
+}
+
+// Store is the store below.
+func (l *Log) Store() *eventstore.Client { return l.store }
+
+// Vault is the vault below.
+func (l *Log) Vault() *vault.Vault { return l.vault }
+
+// Append stores facts if the stream is at the expected revision. It fails with [eventstore.ErrWrongRevision]. It
+// returns the revision and position of the last fact.
+func (l *Log) Append(ctx context.Context, stream string, expected eventstore.Revision, meta Meta, list ...schema.Fact) (eventstore.Appended, error) {
+	rawMeta, err := json.Marshal(meta)
+	if err != nil {
+		return eventstore.Appended{}, err
+	}
+	records := make([]eventstore.Proposed, len(list))
+	for i, f := range list {
+		id := meta.FactID(i)
+		sealed, err := l.seal(ctx, id, f)
+		if err != nil {
+			return eventstore.Appended{}, fmt.Errorf("sealing a %s: %w", f.FactName(), err)
+		}
+		data, err := json.Marshal(sealed)
+		if err != nil {
+			return eventstore.Appended{}, fmt.Errorf("writing a %s: %w", f.FactName(), err)
+		}
+		records[i] = eventstore.Proposed{ID: id, Type: f.FactName(), Data: data, Metadata: rawMeta}
+	}
+	return l.store.Append(ctx, stream, expected, records...)
+}
+
+// Load returns a stream's facts, opened, and its last revision ([eventstore.NoStream] if there is none).
+func (l *Log) Load(ctx context.Context, stream string) ([]schema.Fact, eventstore.Revision, error) {
+	records, err := l.store.ReadStream(ctx, stream, 0)
+	if isNotFound(err) {
+		return nil, eventstore.NoStream, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	out := make([]schema.Fact, 0, len(records))
+	last := eventstore.NoStream
+	for _, r := range records {
+		rec, err := Decode(r)
+		if err != nil {
+			return nil, 0, err
+		}
+		opened, err := l.Open(ctx, rec)
+		if err != nil {
+			return nil, 0, err
+		}
+		out = append(out, opened)
+		last = eventstore.Revision(r.Revision)
+	}
+	return out, last, nil
+}
+
+// Decode reads a record without opening what is sealed in it. It fails with [schema.ErrUnknownName].
+func Decode(r eventstore.Recorded) (Recorded, error) {
+	fact, err := Registry.Decode(r.Type, r.Data)
+	if err != nil {
+		return Recorded{}, fmt.Errorf("%s@%d: %w", r.Stream, r.Revision, err)
+	}
+	rec := Recorded{ID: r.ID, Stream: r.Stream, Revision: r.Revision, Position: r.Position, Created: r.Created, Fact: fact}
+	if len(r.Metadata) > 0 {
+		if err := json.Unmarshal(r.Metadata, &rec.Meta); err != nil {
+			return Recorded{}, fmt.Errorf("%s@%d: metadata: %w", r.Stream, r.Revision, err)
+		}
+	}
+	return rec, nil
+}

@@ -1,0 +1,127 @@
+// Package secret makes everything that must be unguessable but repeatable out of one secret: ids, tokens, and the key
+// that wraps keys. The ids carry no personal data: who does not hold the secret cannot even test a guess.
+package secret
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// minLength is what a configured secret must have, in characters.
+const minLength = 32
+
+// Keys derives ids, tokens and keys. The id key never changes in the life of a log.
+type Keys struct {
+	id    []byte
+	token []byte
+	wrap  []byte
+}
+
+// New derives the keys from a secret of at least 32 characters.
+func New(secret string) (Keys, error) {
+	if len(secret) < minLength {
+		return Keys{}, fmt.Errorf("the secret has %d characters, it needs at least %d", len(secret), minLength)
+	}
+	derive := func(purpose string) []byte {
+		key, err := hkdf.Key(sha256.New, []byte(secret), nil, "cis/1 "+purpose, 32)
+		if err != nil {
+			panic(err) // only for absurd lengths
+		}
+		return key
+	}
+	return Keys{id: derive("id"), token: derive("token"), wrap: derive("wrap")}, nil
+}
+
+// FromFile reads the secret at path, making one if the file is missing.
+func FromFile(path string) (Keys, error) {
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		raw = []byte(rand.Text() + rand.Text() + "\n")
+		if err = os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return Keys{}, err
+		}
+		if err = writeNew(path, raw); errors.Is(err, os.ErrExist) { // another process was faster
+			raw, err = os.ReadFile(path)
+		}
+	}
+	if err != nil {
+		return Keys{}, fmt.Errorf("the secret: %w", err)
+	}
+	return New(strings.TrimSpace(string(raw)))
+}
+
+// writeNew writes a file that must not exist yet, durably: ids made from a secret that is lost cannot be made again.
+func writeNew(path string, data []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".secret-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(tmp.Name()) }()
+	if _, err := tmp.Write(data); err != nil {
+		return err
+	}
+	if err := errors.Join(tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Link(tmp.Name(), path)
+}
+
+// Fingerprint tells two id keys apart without revealing either.
+func (k Keys) Fingerprint() string { return hex.EncodeToString(mac(k.id, "fingerprint"))[:16] }
+
+// Wrapping is the key that wraps the keys in the vault.
+func (k Keys) Wrapping() []byte { return k.wrap }
+
+// PersonID is the id of the person behind a mail address, within a tenant. Case does not matter.
+func (k Keys) PersonID(tenant, address string) string {
+	return hex.EncodeToString(mac(k.id, "person", tenant, strings.ToLower(address)))[:32]
+}
+
+// EventUID is the UID an organizer's event gets here: [a-z0-9]{40}, the same for the same source UID.
+func (k Keys) EventUID(tenant, organizerID, sourceUID string) string {
+	return hex.EncodeToString(mac(k.id, "event", tenant, organizerID, sourceUID))[:40]
+}
+
+// MailID is the id of a message: the same envelope and bytes are the same message.
+func (k Keys) MailID(from string, recipients []string, raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(mac(k.id, "mail", from, strings.Join(recipients, " "), string(sum[:])))[:32]
+}
+
+// NoticeID is the id of a notice of a kind about an event.
+func (k Keys) NoticeID(tenant, kind, eventUID string) string {
+	return hex.EncodeToString(mac(k.id, "notice", tenant, kind, eventUID))[:32]
+}
+
+// Lane names the lane in which messages must be handled in order.
+func (k Keys) Lane(parts ...string) string {
+	return hex.EncodeToString(mac(k.id, append([]string{"lane"}, parts...)...))[:16]
+}
+
+// Token is 32 characters of lower-case base32 that stand for the given parts in a mail address.
+func (k Keys) Token(parts ...string) string {
+	return strings.ToLower(base32.StdEncoding.EncodeToString(mac(k.token, parts...)[:20]))
+}
+
+// MessageID is the left side of the Message-ID of a mail: the same mail, sent again, carries the same.
+func (k Keys) MessageID(parts ...string) string {
+	return hex.EncodeToString(mac(k.token, append([]string{"message"}, parts...)...))[:40]
+}
+
+// mac authenticates parts in a way that no two lists of parts can share.
+func mac(key []byte, parts ...string) []byte {
+	h := hmac.New(sha256.New, key)
+	for _, p := range parts {
+		_, _ = fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return h.Sum(nil)
+}

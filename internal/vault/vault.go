@@ -1,0 +1,363 @@
+// Package vault keeps the keys that personal data is sealed under: one per person and one per raw mail, wrapped by a
+// key from the installation's secret. They stand nowhere else, so destroying a key destroys what it sealed, in the log,
+// in its copies and in every future replay.
+//
+// A key is durable before anything sealed under it is handed out. Keys that are asked for at the same time are
+// committed together.
+//
+// Start reading at [Open] and [Vault.Seal].
+package vault
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
+)
+
+// ErrNoKey says that there is no key for a subject, or no longer: what was sealed under it cannot be read.
+var ErrNoKey = errors.New("vault: no key")
+
+var errClosed = errors.New("vault: closed")
+
+const schema = `
+CREATE TABLE IF NOT EXISTS key (
+	subject TEXT PRIMARY KEY, -- a person's or a raw mail's id
+	wrapped BLOB NOT NULL,    -- nonce and AES-256-GCM of the key; empty: destroyed
+	created INTEGER NOT NULL  -- Unix seconds
+) WITHOUT ROWID;
+PRAGMA user_version = 1;
+`
+
+// Vault seals and opens. It is safe for concurrent use, by several processes too.
+type Vault struct {
+	db     *sql.DB // one writing connection
+	read   *sql.DB
+	wrap   cipher.AEAD
+	create chan request
+	quit   chan struct{}
+	done   chan struct{}
+
+	mu    sync.RWMutex
+	cache map[string]cipher.AEAD
+	older map[string]cipher.AEAD // the cache's previous generation; bounds memory without bookkeeping
+}
+
+type request struct {
+	subject string
+	answer  chan error
+}
+
+const cacheSize = 200_000 // keys per generation
+
+// Open opens or makes the vault in an SQLite file. wrapping is a key of 32 bytes.
+func Open(path string, wrapping []byte) (*Vault, error) {
+	wrap, err := newAEAD(wrapping)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	v := &Vault{
+		wrap: wrap, create: make(chan request, 4096), quit: make(chan struct{}), done: make(chan struct{}),
+		cache: map[string]cipher.AEAD{},
+	}
+	// secure_delete: a destroyed key must not be found in the file's free pages.
+	dsn := "file:" + path + "?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(1)"
+	if v.db, err = sql.Open("sqlite", dsn); err != nil {
+		return nil, err
+	}
+	v.db.SetMaxOpenConns(1)
+	if _, err := v.db.Exec(schema); err != nil {
+		_ = v.db.Close()
+		return nil, fmt.Errorf("vault: opening %s: %w", path, err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		_ = v.db.Close()
+		return nil, err
+	}
+	if v.read, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)"); err != nil {
+		_ = v.db.Close()
+		return nil, err
+	}
+	v.read.SetMaxOpenConns(4)
+	go v.write()
+	return v, nil
+}
+
+// Close ends the vault after what is being written.
+func (v *Vault) Close() error {
+	close(v.quit)
+	<-v.done
+	return errors.Join(v.read.Close(), v.db.Close())
+}
+
+// Seal encrypts plaintext under the subject's key, making the key if there is none yet. place is authenticated: what
+// was sealed for one place cannot be opened in another. It fails with [ErrNoKey] if the key was destroyed.
+func (v *Vault) Seal(ctx context.Context, subject, place string, plaintext []byte) ([]byte, error) {
+	key, err := v.key(ctx, subject)
+	if errors.Is(err, errNotYet) {
+		if err = v.ensure(ctx, subject); err == nil {
+			key, err = v.key(ctx, subject)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return seal(key, place, plaintext), nil
+}
+
+// Open decrypts what Seal returned. It fails with [ErrNoKey] if the key was destroyed.
+func (v *Vault) Open(ctx context.Context, subject, place string, sealed []byte) ([]byte, error) {
+	key, err := v.key(ctx, subject)
+	if err != nil {
+		return nil, err
+	}
+	return open(key, place, sealed)
+}
+
+// Prepare makes keys for subjects in one go, so that the Seal calls that follow find them.
+func (v *Vault) Prepare(ctx context.Context, subjects ...string) error {
+	var missing []string
+	for _, s := range subjects {
+		if _, ok := v.cached(s); !ok {
+			missing = append(missing, s)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return v.ensure(ctx, missing...)
+}
+
+// Preload reads many keys at once, so that the Open calls that follow find them in memory.
+func (v *Vault) Preload(ctx context.Context, subjects []string) error {
+	const chunk = 500
+	for len(subjects) > 0 {
+		n := min(chunk, len(subjects))
+		args := make([]any, 0, n)
+		for _, s := range subjects[:n] {
+			if _, ok := v.cached(s); !ok {
+				args = append(args, s)
+			}
+		}
+		subjects = subjects[n:]
+		if len(args) == 0 {
+			continue
+		}
+		if err := v.load(ctx, args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *Vault) load(ctx context.Context, args []any) error {
+	rows, err := v.read.QueryContext(ctx, `SELECT subject, wrapped FROM key WHERE subject IN (?`+strings.Repeat(",?", len(args)-1)+`)`, args...)
+	if err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var subject string
+		var wrapped []byte
+		if err := rows.Scan(&subject, &wrapped); err != nil {
+			return fmt.Errorf("vault: %w", err)
+		}
+		if _, err := v.unwrap(subject, wrapped); err != nil && !errors.Is(err, ErrNoKey) {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Destroy makes everything sealed under the subjects' keys unreadable, for ever. A new key is not made for them.
+func (v *Vault) Destroy(ctx context.Context, subjects ...string) error {
+	for _, s := range subjects {
+		if _, err := v.db.ExecContext(ctx, `INSERT INTO key (subject, wrapped, created) VALUES (?, x'', ?)
+			ON CONFLICT (subject) DO UPDATE SET wrapped = x''`, s, time.Now().Unix()); err != nil {
+			return fmt.Errorf("vault: %w", err)
+		}
+		v.mu.Lock()
+		delete(v.cache, s)
+		delete(v.older, s)
+		v.mu.Unlock()
+	}
+	return nil
+}
+
+// errNotYet says that no key was made for the subject, as opposed to destroyed.
+var errNotYet = fmt.Errorf("%w yet", ErrNoKey)
+
+func (v *Vault) key(ctx context.Context, subject string) (cipher.AEAD, error) {
+	if key, ok := v.cached(subject); ok {
+		return key, nil
+	}
+	var wrapped []byte
+	err := v.read.QueryRowContext(ctx, `SELECT wrapped FROM key WHERE subject = ?`, subject).Scan(&wrapped)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, errNotYet
+	}
+	if err != nil {
+		return nil, fmt.Errorf("vault: %w", err)
+	}
+	return v.unwrap(subject, wrapped)
+}
+
+func (v *Vault) unwrap(subject string, wrapped []byte) (cipher.AEAD, error) {
+	if len(wrapped) == 0 {
+		return nil, ErrNoKey
+	}
+	raw, err := open(v.wrap, subject, wrapped)
+	if err != nil {
+		return nil, fmt.Errorf("vault: the key of %s was wrapped with another secret: %w", subject, err)
+	}
+	key, err := newAEAD(raw)
+	if err == nil {
+		v.remember(subject, key)
+	}
+	return key, err
+}
+
+func (v *Vault) cached(subject string) (cipher.AEAD, bool) {
+	v.mu.RLock()
+	key, ok := v.cache[subject]
+	if !ok {
+		key, ok = v.older[subject]
+	}
+	v.mu.RUnlock()
+	return key, ok
+}
+
+func (v *Vault) remember(subject string, key cipher.AEAD) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.cache) >= cacheSize {
+		v.older, v.cache = v.cache, map[string]cipher.AEAD{}
+	}
+	v.cache[subject] = key
+}
+
+// ensure makes keys where there are none and returns when they are durable.
+func (v *Vault) ensure(ctx context.Context, subjects ...string) error {
+	answer := make(chan error, len(subjects))
+	for _, s := range subjects {
+		select {
+		case v.create <- request{s, answer}:
+		case <-v.quit:
+			return errClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	for range subjects {
+		select {
+		case err := <-answer:
+			if err != nil {
+				return err
+			}
+		case <-v.done:
+			return errClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// write makes whatever keys have been asked for in one transaction.
+func (v *Vault) write() {
+	defer close(v.done)
+	for {
+		var batch []request
+		select {
+		case first := <-v.create:
+			batch = append(batch, first)
+		case <-v.quit:
+			return
+		}
+	gather:
+		for len(batch) < 512 {
+			select {
+			case r := <-v.create:
+				batch = append(batch, r)
+			default:
+				break gather
+			}
+		}
+		err := v.insert(batch)
+		for _, r := range batch {
+			r.answer <- err
+		}
+	}
+}
+
+func (v *Vault) insert(batch []request) error {
+	tx, err := v.db.Begin()
+	if err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	made := map[string][]byte{}
+	for _, r := range batch {
+		if made[r.subject] != nil {
+			continue
+		}
+		raw := make([]byte, 32)
+		_, _ = rand.Read(raw) // never fails
+		res, err := tx.Exec(`INSERT OR IGNORE INTO key (subject, wrapped, created) VALUES (?, ?, ?)`, r.subject, seal(v.wrap, r.subject, raw), time.Now().Unix())
+		if err != nil {
+			return fmt.Errorf("vault: %w", err)
+		}
+		if n, err := res.RowsAffected(); err == nil && n == 1 {
+			made[r.subject] = raw
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	for subject, raw := range made {
+		key, err := newAEAD(raw)
+		if err != nil {
+			return err
+		}
+		v.remember(subject, key)
+	}
+	return nil
+}
+
+func newAEAD(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("vault: %w", err)
+	}
+	return cipher.NewGCM(block)
+}
+
+func seal(key cipher.AEAD, place string, plaintext []byte) []byte {
+	nonce := make([]byte, key.NonceSize(), key.NonceSize()+len(plaintext)+key.Overhead())
+	_, _ = rand.Read(nonce) // never fails
+	return key.Seal(nonce, nonce, plaintext, []byte(place))
+}
+
+func open(key cipher.AEAD, place string, sealed []byte) ([]byte, error) {
+	if len(sealed) < key.NonceSize() {
+		return nil, errors.New("vault: sealed text is too short")
+	}
+	out, err := key.Open(nil, sealed[:key.NonceSize()], sealed[key.NonceSize():], []byte(place))
+	if err != nil {
+		return nil, fmt.Errorf("vault: %w", err)
+	}
+	return out, nil
+}
