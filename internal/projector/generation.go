@@ -1,0 +1,160 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const systemTables = `
+CREATE SCHEMA IF NOT EXISTS cis;
+CREATE TABLE IF NOT EXISTS cis.generation (
+	name       text        NOT NULL,
+	version    int         NOT NULL, -- of the code
+	generation int         NOT NULL,
+	log_id     text        NOT NULL, -- the log the position belongs to
+	position   bigint      NOT NULL DEFAULT 0,
+	created    timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (name, version, generation)
+);
+CREATE TABLE IF NOT EXISTS cis.serving (
+	name       text NOT NULL,
+	version    int  NOT NULL,
+	generation int  NOT NULL,
+	PRIMARY KEY (name, version)
+);`
+
+var (
+	// ErrOtherLog says that the database was filled from another log.
+	ErrOtherLog = errors.New("the database was filled from another log: give this one an empty database, or start with the log it belongs to")
+	// ErrAhead says that the database knows facts the log does not have.
+	ErrAhead = errors.New("the database is ahead of the log, as after restoring an older log: empty the database, it is filled again")
+	// errMoved says that another process moved the checkpoint, or another generation serves now.
+	errMoved = errors.New("projector: somebody else moved the checkpoint")
+)
+
+// Setup makes the tables that generations are kept in. It is safe to run in several processes at once.
+func Setup(ctx context.Context, pool *pgxpool.Pool) error {
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('cis.setup'))`); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, systemTables)
+		return err
+	})
+}
+
+// generation is one filling of a projection's tables.
+type generation struct {
+	p      Projection
+	number int
+}
+
+func (g generation) tables() Tables {
+	return Tables(fmt.Sprintf("p_%s_v%d_g%d", g.p.Name, g.p.Version, g.number))
+}
+
+// create makes the generation's schema and checkpoint row.
+func (g generation) create(ctx context.Context, tx pgx.Tx, logID string) error {
+	t := g.tables()
+	if _, err := tx.Exec(ctx, `CREATE SCHEMA `+string(t)); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, t.SQL(g.p.Tables)); err != nil {
+		return fmt.Errorf("tables of %s: %w", g.p.Name, err)
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO cis.generation (name, version, generation, log_id) VALUES ($1, $2, $3, $4)`, g.p.Name, g.p.Version, g.number, logID)
+	return err
+}
+
+// drop removes the generation for good.
+func (g generation) drop(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+string(g.tables())+` CASCADE`); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM cis.generation WHERE name = $1 AND version = $2 AND generation = $3`, g.p.Name, g.p.Version, g.number)
+	return err
+}
+
+// position reads the checkpoint and refuses one that belongs to another log.
+func (g generation) position(ctx context.Context, pool *pgxpool.Pool, logID string) (uint64, error) {
+	var id string
+	var pos int64
+	err := pool.QueryRow(ctx, `SELECT log_id, position FROM cis.generation WHERE name = $1 AND version = $2 AND generation = $3`,
+		g.p.Name, g.p.Version, g.number).Scan(&id, &pos)
+	if err == nil && id != logID {
+		err = ErrOtherLog
+	}
+	return uint64(pos), err
+}
+
+// advance moves the checkpoint from one position to another, or fails with errMoved.
+func (g generation) advance(ctx context.Context, tx pgx.Tx, from, to uint64) error {
+	tag, err := tx.Exec(ctx, `UPDATE cis.generation SET position = $5 WHERE name = $1 AND version = $2 AND generation = $3 AND position = $4`,
+		g.p.Name, g.p.Version, g.number, int64(from), int64(to))
+	if err == nil && tag.RowsAffected() != 1 {
+		err = errMoved
+	}
+	return err
+}
+
+// ensureServing returns the generation that serves, making the first one.
+func ensureServing(ctx context.Context, pool *pgxpool.Pool, p Projection, logID string) (generation, error) {
+	g := generation{p: p, number: 1}
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('cis.generation.' || $1))`, p.Name); err != nil {
+			return err
+		}
+		err := tx.QueryRow(ctx, `SELECT generation FROM cis.serving WHERE name = $1 AND version = $2`, p.Name, p.Version).Scan(&g.number)
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		if err := g.create(ctx, tx, logID); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO cis.serving (name, version, generation) VALUES ($1, $2, $3)`, p.Name, p.Version, g.number)
+		return err
+	})
+	if err != nil {
+		return g, fmt.Errorf("projection %s: %w", p.Name, err)
+	}
+	return g, nil
+}
+
+// Serving finds the tables that serve a projection's readers. It looks at most every tenth of a second, so that a
+// switch is seen almost at once and a read costs no second query.
+type Serving struct {
+	pool *pgxpool.Pool
+	p    Projection
+
+	mu     sync.Mutex
+	tables Tables
+	read   time.Time
+}
+
+// NewServing makes a finder for a projection.
+func NewServing(pool *pgxpool.Pool, p Projection) *Serving { return &Serving{pool: pool, p: p} }
+
+// Tables returns the schema that serves now. It fails before the projection ran for the first time.
+func (s *Serving) Tables(ctx context.Context) (Tables, error) {
+	s.mu.Lock()
+	tables, age := s.tables, time.Since(s.read)
+	s.mu.Unlock()
+	if tables != "" && age < 100*time.Millisecond {
+		return tables, nil
+	}
+	g := generation{p: s.p}
+	err := s.pool.QueryRow(ctx, `SELECT generation FROM cis.serving WHERE name = $1 AND version = $2`, s.p.Name, s.p.Version).Scan(&g.number)
+	if err != nil {
+		return "", fmt.Errorf("projection %s: no generation serves: %w", s.p.Name, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tables, s.read = g.tables(), time.Now()
+	return s.tables, nil
+}

@@ -1,0 +1,36 @@
+package projector
+
+import (
+	"context"
+	"strings"
+
+	"github.com/calendar-invite-server/cis/internal/facts"
+	"github.com/jackc/pgx/v5"
+)
+
+// Projection turns facts into rows.
+type Projection struct {
+	Name     string   // [a-z]+, also part of the Postgres schema's name
+	Version  int      // raised when the tables or the meaning of their rows change
+	Prefixes []string // of the streams it reads
+	Tables   string   // SQL that makes the tables; "@." stands for the generation's schema
+	PageSize int      // facts per transaction at most; default 1000
+
+	// Apply adds a page of facts, in log order. It runs in a transaction with the checkpoint and may run again.
+	Apply func(ctx context.Context, tx Tx, page []facts.Recorded) error
+
+	// Applied is called after a page was committed, with the position reached; may be nil.
+	Applied func(position uint64, caughtUp bool)
+}
+
+// Tx is a transaction over one generation's tables.
+type Tx struct {
+	pgx.Tx
+	Tables Tables
+}
+
+// Tables is a generation's schema. Names in SQL are qualified with it: "@.event" is that generation's table event.
+type Tables string
+
+// SQL qualifies table names. Plans are cached per text, and so per generation.
+func (t Tables) SQL(text string) string { return strings.ReplaceAll(text, "@.", string(t)+".") }
