@@ -1,0 +1,86 @@
+// Package inbox takes mails in and works them off. A mail is a fact before it is anything else: its bytes first, then
+// MailReceived, then the sender hears 250. What it means is found out later, in parallel, in order within a lane, and
+// ends in one MailHandled whatever crashes in between.
+//
+// Start reading at [Receiver.Receive] and [Worker].
+package inbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/calendar-invite-server/cis/commands"
+	"github.com/calendar-invite-server/cis/domain/mail"
+	"github.com/calendar-invite-server/cis/ingest/message"
+	"github.com/calendar-invite-server/cis/internal/eventstore"
+	"github.com/calendar-invite-server/cis/internal/facts"
+	"github.com/calendar-invite-server/cis/internal/ical"
+	"github.com/calendar-invite-server/cis/internal/secret"
+)
+
+// Envelope is what is known about a mail besides its bytes.
+type Envelope struct {
+	Door       string // smtp, import
+	From       string // empty: the null sender
+	Recipients []string
+	Client     string
+	HELO       string
+	TLS        bool
+}
+
+// Receiver makes mails durable.
+type Receiver struct {
+	log    *facts.Log
+	keys   secret.Keys
+	tenant string
+	recent *recent
+}
+
+// NewReceiver makes a receiver for a tenant's mail.
+func NewReceiver(log *facts.Log, keys secret.Keys, tenant string) *Receiver {
+	return &Receiver{log: log, keys: keys, tenant: tenant, recent: newRecent(64 << 20)}
+}
+
+// Receive stores a mail and returns its id. When it returns without error the mail is durable and will be handled. The
+// same mail from the same sender to the same recipients is one mail, however often it comes.
+func (r *Receiver) Receive(ctx context.Context, env Envelope, raw []byte) (string, error) {
+	id := r.keys.MailID(env.From, env.Recipients, raw)
+	chunks, err := r.log.AppendRaw(ctx, r.tenant, id, raw)
+	if err != nil {
+		return "", fmt.Errorf("receiving a mail: %w", err)
+	}
+	sum := sha256.Sum256(raw)
+	meta := commands.From("mail", r.tenant, id, 0)
+	_, err = r.log.Append(ctx, mail.Stream(id), eventstore.NoStream, meta, mail.MailReceived{
+		Tenant: r.tenant, MailID: id, Door: env.Door, SHA256: hex.EncodeToString(sum[:]), Size: len(raw), Chunks: chunks,
+		Lane: r.lane(env, raw), Received: time.Now().UTC(),
+		From: env.From, Recipients: strings.Join(env.Recipients, " "), Client: env.Client, HELO: env.HELO, TLS: env.TLS,
+	})
+	if err != nil && !errors.Is(err, eventstore.ErrWrongRevision) { // wrong: it has been received before
+		return "", fmt.Errorf("receiving a mail: %w", err)
+	}
+	r.recent.put(id, raw)
+	return id, nil
+}
+
+// lane puts mails about the same event from the same sender into one lane: an organizer's update must not overtake the
+// request, an attendee's second thought not the first; but a hundred thousand attendees do not wait for each other.
+func (r *Receiver) lane(env Envelope, raw []byte) string {
+	sender := strings.ToLower(env.From)
+	msg, err := message.Parse(raw)
+	if err != nil {
+		return r.keys.Lane(sender)
+	}
+	for _, part := range msg.Calendars {
+		cal, err := ical.Read(part.Data)
+		if err == nil && len(cal.Events) > 0 {
+			return r.keys.Lane(sender, strings.ToLower(cal.Events[0].UID))
+		}
+	}
+	return r.keys.Lane(sender, msg.MessageID)
+}

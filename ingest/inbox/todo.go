@@ -1,0 +1,116 @@
+package inbox
+
+import (
+	"context"
+	"time"
+
+	"github.com/calendar-invite-server/cis/domain/mail"
+	"github.com/calendar-invite-server/cis/internal/facts"
+	"github.com/calendar-invite-server/cis/internal/projector"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const todoTables = `
+-- Mails received and not handled. Losing this table loses nothing: it is filled again from the log.
+CREATE TABLE @.todo (
+	mail_id     text        PRIMARY KEY,
+	tenant      text        NOT NULL,
+	position    bigint      NOT NULL,
+	lane        text        NOT NULL,
+	received    timestamptz NOT NULL,
+	attempts    int         NOT NULL DEFAULT 0,
+	due         timestamptz NOT NULL DEFAULT '-infinity',
+	lease_until timestamptz NOT NULL DEFAULT '-infinity',
+	poison      text        -- why it is not tried again
+);
+CREATE INDEX ON @.todo (lane, position);
+CREATE INDEX ON @.todo (position) WHERE poison IS NULL;`
+
+// Projection is the to-do list: mails received minus mails handled. wake is called after every page.
+func Projection(wake func(caughtUp bool)) projector.Projection {
+	return projector.Projection{
+		Name: "inbox", Version: 1, Prefixes: []string{mail.StreamPrefix}, Tables: todoTables, Apply: apply,
+		Applied: func(_ uint64, caughtUp bool) { wake(caughtUp) },
+	}
+}
+
+func apply(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
+	var ids, tenants, lanes, handled []string
+	var positions []int64
+	var received []time.Time
+	for _, rec := range page {
+		switch f := rec.Fact.(type) {
+		case mail.MailReceived:
+			ids, tenants, lanes = append(ids, f.MailID), append(tenants, f.Tenant), append(lanes, f.Lane)
+			positions, received = append(positions, int64(rec.Position)), append(received, f.Received)
+		case mail.MailHandled:
+			handled = append(handled, f.MailID)
+		}
+	}
+	batch := &pgx.Batch{}
+	if len(ids) > 0 {
+		batch.Queue(tx.Tables.SQL(`
+			INSERT INTO @.todo (mail_id, tenant, position, lane, received)
+			SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[])
+			ON CONFLICT DO NOTHING`), ids, tenants, positions, lanes, received)
+	}
+	if len(handled) > 0 {
+		batch.Queue(tx.Tables.SQL(`DELETE FROM @.todo WHERE mail_id = ANY($1)`), handled)
+	}
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+// todo is the list as the worker uses it.
+type todo struct {
+	pool    *pgxpool.Pool
+	serving *projector.Serving
+}
+
+// task is a claimed mail.
+type task struct {
+	MailID   string
+	Tenant   string
+	Received time.Time
+	Attempts int
+}
+
+// claim leases up to n mails, the oldest of each lane.
+func (l todo) claim(ctx context.Context, n int, lease time.Duration) ([]task, error) {
+	t, err := l.serving.Tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := l.pool.Query(ctx, t.SQL(`
+		UPDATE @.todo SET lease_until = now() + $2, attempts = attempts + 1
+		WHERE mail_id IN (
+			SELECT mail_id FROM @.todo t
+			WHERE poison IS NULL AND due <= now() AND lease_until <= now()
+			AND NOT EXISTS (SELECT FROM @.todo e WHERE e.lane = t.lane AND e.position < t.position AND e.poison IS NULL)
+			ORDER BY position LIMIT $1 FOR UPDATE SKIP LOCKED)
+		RETURNING mail_id, tenant, received, attempts`), n, lease)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[task])
+}
+
+// postpone gives a mail back, to be tried again later.
+func (l todo) postpone(ctx context.Context, id string, pause time.Duration) error {
+	t, err := l.serving.Tables(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = l.pool.Exec(ctx, t.SQL(`UPDATE @.todo SET due = now() + $2, lease_until = '-infinity' WHERE mail_id = $1`), id, pause)
+	return err
+}
+
+// poison takes a mail that cannot be handled out of its lane's way.
+func (l todo) poison(ctx context.Context, id, why string) error {
+	t, err := l.serving.Tables(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = l.pool.Exec(ctx, t.SQL(`UPDATE @.todo SET poison = $2 WHERE mail_id = $1`), id, why)
+	return err
+}

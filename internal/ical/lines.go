@@ -1,0 +1,226 @@
+package ical
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/emersion/go-ical"
+	"golang.org/x/text/encoding/charmap"
+)
+
+// Bounds of what is read. A calendar beyond them is refused, a line or parameter beyond them dropped.
+const (
+	MaxBytes  = 5 << 20 // of one calendar object
+	maxLine   = 64 << 10
+	maxParams = 8 << 10 // of one line's parameters
+	maxDepth  = 8       // of nested components
+	maxComps  = 20_000  // components
+)
+
+var (
+	// ErrTooLarge says that a calendar exceeds [MaxBytes].
+	ErrTooLarge = errors.New("the calendar is too large")
+	// ErrTooDeep says that components are nested deeper than any calendar needs.
+	ErrTooDeep = errors.New("the calendar's components are nested too deep, or too many")
+	// ErrNoCalendar says that there is no VCALENDAR in it.
+	ErrNoCalendar = errors.New("there is no VCALENDAR in it")
+)
+
+// parse builds the component tree of the first VCALENDAR. Problems that were dropped come back beside it.
+func parse(data []byte) (*ical.Component, []string, error) {
+	if len(data) > MaxBytes {
+		return nil, nil, ErrTooLarge
+	}
+	var problems []string
+	note := func(format string, args ...any) {
+		if len(problems) < 50 {
+			problems = append(problems, fmt.Sprintf(format, args...))
+		}
+	}
+	var stack []*ical.Component
+	var root *ical.Component
+	comps := 0
+	for n, line := range unfold(text(data)) {
+		if len(line) > maxLine {
+			note("line %d is longer than %d bytes", n, maxLine)
+			continue
+		}
+		prop, err := parseLine(line)
+		if err != nil {
+			note("line %d: %v", n, err)
+			continue
+		}
+		switch prop.Name {
+		case "BEGIN":
+			if comps++; len(stack) >= maxDepth || comps > maxComps {
+				return nil, problems, ErrTooDeep
+			}
+			comp := ical.NewComponent(strings.ToUpper(strings.TrimSpace(prop.Value)))
+			if len(stack) == 0 {
+				if comp.Name != ical.CompCalendar || root != nil {
+					note("line %d: a second calendar, or something outside of one", n)
+					comp = ical.NewComponent("X-IGNORED")
+				} else {
+					root = comp
+				}
+			} else {
+				top := stack[len(stack)-1]
+				top.Children = append(top.Children, comp)
+			}
+			stack = append(stack, comp)
+		case "END":
+			name := strings.ToUpper(strings.TrimSpace(prop.Value))
+			for i := len(stack) - 1; i >= 0; i-- { // an END closes what was left open inside
+				if stack[i].Name == name {
+					stack = stack[:i]
+					break
+				}
+			}
+		default:
+			if len(stack) > 0 {
+				stack[len(stack)-1].Props.Add(prop)
+			}
+		}
+	}
+	if root == nil {
+		return nil, problems, ErrNoCalendar
+	}
+	return root, problems, nil
+}
+
+// text makes valid UTF-8 without byte order mark and NUL. What is not UTF-8 is taken for windows-1252, the superset of
+// Latin-1 that mails mean when they say nothing.
+func text(data []byte) []byte {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	if bytes.IndexByte(data, 0) >= 0 {
+		data = bytes.ReplaceAll(data, []byte{0}, nil)
+	}
+	if !utf8.Valid(data) {
+		if decoded, err := charmap.Windows1252.NewDecoder().Bytes(data); err == nil {
+			return decoded
+		}
+	}
+	return data
+}
+
+// unfold splits content lines and joins what was folded (RFC 5545 §3.1), whatever the line ends are. Lines are numbered
+// from 1 by where they start.
+func unfold(data []byte) func(yield func(int, string) bool) {
+	return func(yield func(int, string) bool) {
+		var line []byte
+		start, n := 0, 0
+		for len(data) > 0 {
+			i := bytes.IndexAny(data, "\r\n")
+			var physical []byte
+			if i < 0 {
+				physical, data = data, nil
+			} else {
+				physical = data[:i]
+				if data[i] == '\r' && i+1 < len(data) && data[i+1] == '\n' {
+					i++
+				}
+				data = data[i+1:]
+			}
+			n++
+			if len(physical) > 0 && (physical[0] == ' ' || physical[0] == '\t') && start > 0 {
+				if len(line) <= maxLine { // longer is dropped anyway
+					line = append(line, physical[1:]...)
+				}
+				continue
+			}
+			if len(line) > 0 && !yield(start, string(line)) {
+				return
+			}
+			line, start = append(line[:0], physical...), n
+		}
+		if len(line) > 0 {
+			yield(start, string(line))
+		}
+	}
+}
+
+var errNoColon = errors.New("no colon")
+
+// parseLine reads NAME *(;PARAM=VALUE) : VALUE (RFC 5545 §3.1). Parameters that cannot be read are dropped.
+func parseLine(line string) (*ical.Prop, error) {
+	end := strings.IndexAny(line, ";:")
+	if end <= 0 {
+		return nil, errNoColon
+	}
+	prop := ical.NewProp(strings.TrimSpace(line[:end]))
+	rest := line[end:]
+	colon := valueColon(rest)
+	if colon < 0 {
+		return nil, errNoColon
+	}
+	prop.Value = rest[colon+1:]
+	if colon <= maxParams {
+		for _, param := range splitQuoted(rest[:colon], ';') {
+			name, value, ok := strings.Cut(param, "=")
+			if !ok || name == "" {
+				continue
+			}
+			for _, v := range splitQuoted(value, ',') {
+				prop.Params.Add(strings.TrimSpace(name), strings.ReplaceAll(v, `"`, ""))
+			}
+		}
+	}
+	return prop, nil
+}
+
+// valueColon finds the colon that ends the parameters: the first one outside of quotes, or, where a quote is never
+// closed, the first one at all.
+func valueColon(s string) int {
+	quoted := false
+	for i := range len(s) {
+		switch s[i] {
+		case '"':
+			quoted = !quoted
+		case ':':
+			if !quoted {
+				return i
+			}
+		}
+	}
+	return strings.IndexByte(s, ':')
+}
+
+func splitQuoted(s string, sep byte) []string {
+	var out []string
+	quoted, start := false, 0
+	for i := range len(s) {
+		switch {
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == sep && !quoted:
+			out = append(out, s[start:i])
+			start = i + 1
+		}
+	}
+	return append(out, s[start:])
+}
+
+// unescape reads a TEXT value (RFC 5545 §3.3.11) to its end: an unescaped comma belongs to it.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		switch s[i] {
+		case 'n', 'N':
+			b.WriteByte('\n')
+		default: // \\ \; \, and, as some write, \" \:
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,160 @@
+package ical
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/emersion/go-ical"
+)
+
+// ProdID is how the server names itself in what it writes.
+const ProdID = "-//Calendar Invite Server//EN"
+
+// Message is an iTIP message to one attendee (RFC 5546 §3.2.2, §3.2.5).
+type Message struct {
+	Method    string // REQUEST or CANCEL
+	UID       string
+	Sequence  int
+	DTStamp   time.Time
+	Content   event.Content
+	Organizer Person
+	Attendee  Attendee
+	Alarm     time.Duration // before the start; 0: none
+}
+
+// Write encodes a message. It fails only if a field makes the result invalid (an empty UID, say).
+func Write(m Message) ([]byte, error) {
+	cal := ical.NewCalendar()
+	cal.Props.SetText(ical.PropVersion, "2.0")
+	cal.Props.SetText(ical.PropProductID, ProdID)
+	cal.Props.SetText(ical.PropCalendarScale, "GREGORIAN")
+	cal.Props.SetText(ical.PropMethod, m.Method)
+	ev := ical.NewComponent(ical.CompEvent)
+	ev.Props.SetText(ical.PropUID, m.UID)
+	set(ev, ical.PropSequence, strconv.Itoa(m.Sequence))
+	set(ev, ical.PropDateTimeStamp, m.DTStamp.UTC().Format(dateTime)+"Z")
+	setText(ev, ical.PropSummary, m.Content.Summary)
+	setText(ev, ical.PropDescription, m.Content.Description)
+	setText(ev, ical.PropLocation, m.Content.Location)
+	setMoment(ev, ical.PropDateTimeStart, m.Content.Start)
+	setMoment(ev, ical.PropDateTimeEnd, m.Content.End)
+	if m.Method == "CANCEL" {
+		set(ev, ical.PropStatus, "CANCELLED")
+	} else {
+		set(ev, ical.PropStatus, "CONFIRMED")
+	}
+	set(ev, ical.PropTransparency, "OPAQUE")
+	ev.Props.Set(personProp(ical.PropOrganizer, m.Organizer))
+	ev.Props.Set(attendeeProp(m.Attendee))
+	if m.Alarm > 0 && m.Method != "CANCEL" {
+		alarm := ical.NewComponent(ical.CompAlarm)
+		set(alarm, ical.PropAction, "DISPLAY")
+		alarm.Props.SetText(ical.PropDescription, "Reminder")
+		set(alarm, ical.PropTrigger, fmt.Sprintf("-PT%dM", int(m.Alarm/time.Minute)))
+		ev.Children = append(ev.Children, alarm)
+	}
+	cal.Children = append(cal.Children, ev)
+	var buf bytes.Buffer
+	if err := ical.NewEncoder(&buf).Encode(cal); err != nil {
+		return nil, fmt.Errorf("writing a calendar: %w", err)
+	}
+	return fold(buf.Bytes()), nil
+}
+
+func set(c *ical.Component, name, v string) {
+	p := ical.NewProp(name)
+	p.Value = v
+	c.Props.Set(p)
+}
+
+// setText sets a TEXT property, if there is any text.
+func setText(c *ical.Component, name, s string) {
+	if s = clean(s, true); s != "" {
+		c.Props.SetText(name, s)
+	}
+}
+
+// setMoment writes UTC, which needs no VTIMEZONE, or a date (RFC 5545 §3.3.4, §3.3.5).
+func setMoment(c *ical.Component, name string, m event.Moment) {
+	if m.IsZero() {
+		return
+	}
+	p := ical.NewProp(name)
+	if m.AllDay {
+		p.Params.Set(ical.ParamValue, "DATE")
+		p.Value = m.UTC.Format(date)
+	} else {
+		p.Value = m.UTC.UTC().Format(dateTime) + "Z"
+	}
+	c.Props.Set(p)
+}
+
+func personProp(name string, who Person) *ical.Prop {
+	p := ical.NewProp(name)
+	if cn := parameter(who.Name); cn != "" {
+		p.Params.Set(ical.ParamCommonName, cn)
+	}
+	p.Value = "mailto:" + clean(who.Address, false)
+	return p
+}
+
+func attendeeProp(a Attendee) *ical.Prop {
+	p := personProp(ical.PropAttendee, a.Person)
+	p.Params.Set("CUTYPE", "INDIVIDUAL")
+	p.Params.Set(ical.ParamRole, "REQ-PARTICIPANT")
+	p.Params.Set(ical.ParamParticipationStatus, a.PartStat)
+	p.Params.Set("RSVP", "TRUE")
+	return p
+}
+
+// parameter makes a string fit for a parameter's value: there is no way to write a quote, a line end or a control
+// character in one (RFC 5545 §3.1).
+func parameter(s string) string {
+	return strings.TrimSpace(strings.ReplaceAll(clean(s, false), `"`, "'"))
+}
+
+// clean removes what cannot stand in a content line: control characters, and broken UTF-8. Line ends become \n where
+// lines are allowed and a space where they are not.
+func clean(s string, lines bool) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\r\n", "\n")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\u2028' || r == '\u2029' || r == '\u0085':
+			if lines {
+				return '\n'
+			}
+			return ' '
+		case r == '\t':
+			return ' '
+		case r < 0x20 || r == 0x7f:
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// fold breaks lines after at most 75 octets, on a character's boundary (RFC 5545 §3.1).
+func fold(data []byte) []byte {
+	var out bytes.Buffer
+	out.Grow(len(data) + len(data)/40)
+	for line := range bytes.SplitSeq(bytes.TrimSuffix(data, []byte("\r\n")), []byte("\r\n")) {
+		limit := 75
+		for len(line) > limit {
+			cut := limit
+			for cut > 1 && !utf8.RuneStart(line[cut]) {
+				cut--
+			}
+			out.Write(line[:cut])
+			out.WriteString("\r\n ")
+			line, limit = line[cut:], 74 // the space counts
+		}
+		out.Write(line)
+		out.WriteString("\r\n")
+	}
+	return out.Bytes()
+}
