@@ -135,3 +135,9 @@ func load[S any, F schema.Fact](ctx context.Context, log Log, stream string, evo
 	}
 	return state, revision, nil
 }
+
+// NoticeSettled says whether the log knows that a notice was sent or refused.
+func (h *Handler) NoticeSettled(ctx context.Context, ref notice.Ref) (bool, error) {
+	s, _, err := load(ctx, h.log, ref.Stream(), notice.Evolve)
+	return s.Settled, err
+}

@@ -38,6 +38,8 @@ var settings = []string{
 type Private struct {
 	DSN string
 
+	data string
+
 	bin       string // folder of the binaries
 	dir       string // the cluster
 	run       string // the socket's folder
@@ -59,7 +61,7 @@ func StartPrivate(ctx context.Context, data string, log *slog.Logger) (*Private,
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
 	}
-	p := &Private{uid: os.Getuid(), gid: os.Getgid(), log: log}
+	p := &Private{data: data, uid: os.Getuid(), gid: os.Getgid(), log: log}
 	if err := p.chooseUser(); err != nil {
 		return nil, err
 	}
@@ -75,7 +77,7 @@ func StartPrivate(ctx context.Context, data string, log *slog.Logger) (*Private,
 	if p.use, err = flock(filepath.Join(data, "postgres.use.lock"), syscall.LOCK_SH); err != nil {
 		return nil, err
 	}
-	if err := p.start(ctx, data); err != nil {
+	if err := p.start(ctx); err != nil {
 		_ = p.use.Close()
 		return nil, err
 	}
@@ -138,7 +140,7 @@ func (p *Private) asUser(cmd *exec.Cmd) {
 	}
 }
 
-func (p *Private) start(ctx context.Context, data string) error {
+func (p *Private) start(ctx context.Context) error {
 	if err := rundir.Make(p.run, p.uid, p.gid); err != nil {
 		return err
 	}
@@ -150,7 +152,7 @@ func (p *Private) start(ctx context.Context, data string) error {
 	if err := p.ensureCluster(); err != nil {
 		return err
 	}
-	logFile, err := os.OpenFile(filepath.Join(data, "postgres.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	logFile, err := os.OpenFile(filepath.Join(p.data, "postgres.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -181,6 +183,29 @@ func (p *Private) start(ctx context.Context, data string) error {
 		}
 	}
 	return nil
+}
+
+// Watch starts the server again whenever it is gone, until ctx ends.
+func (p *Private) Watch(ctx context.Context) {
+	for {
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return
+		}
+		if p.postmaster() != 0 {
+			continue
+		}
+		starting, err := flock(p.startLock, syscall.LOCK_EX)
+		if err != nil {
+			continue
+		}
+		p.log.Warn("postgres: the private server is gone; starting it again")
+		if err := p.start(ctx); err != nil && ctx.Err() == nil {
+			p.log.Error("postgres: starting again", "error", err)
+		}
+		_ = starting.Close()
+	}
 }
 
 // answers says whether the server takes connections, making our database on the way if it is missing.

@@ -1,0 +1,292 @@
+package notifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/calendar-invite-server/cis/commands"
+	"github.com/calendar-invite-server/cis/domain/notice"
+	"github.com/calendar-invite-server/cis/internal/address"
+	"github.com/calendar-invite-server/cis/internal/projector"
+	"github.com/calendar-invite-server/cis/internal/secret"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	lease        = 3 * time.Minute // of a claimed row
+	sendDeadline = 2 * time.Minute // for one mail, all of it; below the lease
+	giveUpAfter  = 40              // failed attempts, with pauses that add up to about a day
+)
+
+// Options are what couriers need.
+type Options struct {
+	Pool      *pgxpool.Pool
+	Handler   *commands.Handler
+	Keys      secret.Keys
+	Addresses address.Book
+	Transport Transport
+	Composer  *Composer
+	Log       *slog.Logger
+	Registry  prometheus.Registerer
+	Parallel  int              // mails at a time; default 8
+	Now       func() time.Time // default time.Now
+}
+
+// Couriers send what the ledger says is owed.
+type Couriers struct {
+	opts   Options
+	claims claims
+	wake   chan struct{}
+	ready  atomic.Bool // the ledger has caught up once
+	down   downtime
+	sent   *prometheus.CounterVec
+}
+
+// NewCouriers makes couriers and the ledger that feeds them.
+func NewCouriers(opts Options) (*Couriers, projector.Projection) {
+	if opts.Parallel == 0 {
+		opts.Parallel = 8
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	c := &Couriers{
+		opts: opts, wake: make(chan struct{}, 1),
+		sent: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "cis_mails_sent_total", Help: "Mails handed over, by kind and outcome."}, []string{"kind", "outcome"}),
+	}
+	opts.Registry.MustRegister(c.sent)
+	p := Projection(func(caughtUp bool) {
+		if caughtUp {
+			c.ready.Store(true)
+		}
+		c.Wake()
+	})
+	c.claims = claims{pool: opts.Pool, serving: projector.NewServing(opts.Pool, p)}
+	return c, p
+}
+
+// Wake makes the couriers look at the ledger now.
+func (c *Couriers) Wake() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run sends until ctx ends, then lets mails that are under way end.
+func (c *Couriers) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { c.handBack(ctx) })
+	work := make(chan owed)
+	for range c.opts.Parallel {
+		wg.Go(func() {
+			for o := range work {
+				c.deliver(context.WithoutCancel(ctx), o)
+			}
+		})
+	}
+	defer close(work)
+	for ctx.Err() == nil {
+		n := c.round(ctx, work)
+		if n > 0 {
+			continue
+		}
+		select {
+		case <-c.wake:
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// round claims some of what is owed and hands it to the couriers; it returns how much that was.
+func (c *Couriers) round(ctx context.Context, work chan<- owed) int {
+	if !c.ready.Load() || c.down.now(c.opts.Now()) {
+		return 0
+	}
+	rows, err := c.claims.claim(ctx, 8*c.opts.Parallel, lease)
+	if err != nil {
+		if ctx.Err() == nil {
+			c.opts.Log.Debug("couriers: claiming", "error", err) // the database is away
+		}
+		return 0
+	}
+	for i, o := range rows {
+		select {
+		case work <- o:
+		case <-ctx.Done(): // not begun: hand back at once
+			for _, left := range rows[i:] {
+				_ = c.claims.postpone(context.WithoutCancel(ctx), left, 0, false)
+			}
+			return 0
+		}
+	}
+	return len(rows)
+}
+
+// deliver sends one mail and records what became of it. Until the fact is recorded the lease stands; if it cannot be
+// recorded the row comes back when the lease has ended and the log has been asked.
+func (c *Couriers) deliver(ctx context.Context, o owed) {
+	ctx, cancel := context.WithTimeout(ctx, lease-10*time.Second)
+	defer cancel()
+	log := c.opts.Log.With("kind", o.Kind, "event", o.Subject, "recipient", o.Recipient)
+	v, err := c.decide(ctx, o, c.opts.Now())
+	if err != nil {
+		log.Warn("couriers: a mail will be tried again", "error", err)
+		c.postpone(ctx, o, false)
+		return
+	}
+	if v.letter == nil {
+		if err := c.claims.skip(ctx, o, v.done); err != nil {
+			log.Warn("couriers: settling a row", "error", err)
+		}
+		return
+	}
+	out, err := c.send(ctx, v.letter)
+	var rejected *Rejection
+	switch {
+	case err == nil:
+		c.down.clear()
+	case errors.As(err, &rejected) && (!rejected.Temporary || o.Attempts >= giveUpAfter):
+		out.failed, out.code, out.answer = true, rejected.Code, rejected.Text
+	default:
+		if !errors.As(err, &rejected) {
+			c.down.add(c.opts.Now()) // nobody is listening: do not burn through the ledger
+		}
+		log.Warn("couriers: a mail will be tried again", "attempt", o.Attempts+1, "error", err)
+		c.sent.WithLabelValues(o.Kind, "postponed").Inc()
+		c.postpone(ctx, o, rejected != nil)
+		return
+	}
+	if err := c.record(ctx, o, v.record(out)); err != nil {
+		log.Error("couriers: a mail was handed over but could not be recorded; the log is asked again when the lease ends", "error", err)
+		return
+	}
+	result := "sent"
+	if out.failed {
+		result = "refused"
+	}
+	c.sent.WithLabelValues(o.Kind, result).Inc()
+	log.Info("couriers: "+result, "revision", v.letter.event.Revision, "mail", v.letter.kind)
+}
+
+func (c *Couriers) send(ctx context.Context, l *letter) (outcome, error) {
+	msg, id, err := c.opts.Composer.compose(l, c.opts.Now())
+	if err != nil {
+		return outcome{}, &Rejection{Text: err.Error()} // trying again would not help
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendDeadline)
+	defer cancel()
+	answer, err := c.opts.Transport.Send(ctx, msg)
+	return outcome{messageID: id, answer: answer}, err
+}
+
+// record appends the outcome. It can never be refused: the mail has left.
+func (c *Couriers) record(ctx context.Context, o owed, cmd any) (err error) {
+	meta := commands.From("courier", o.Tenant, uuid.NewString(), 0)
+	switch cmd := cmd.(type) {
+	case commands.RecordDelivery:
+		_, err = c.opts.Handler.RecordDelivery(ctx, meta, cmd)
+	case commands.RecordNotice:
+		_, err = c.opts.Handler.RecordNotice(ctx, meta, cmd)
+	default:
+		err = fmt.Errorf("couriers: no way to record a %T", cmd)
+	}
+	return err
+}
+
+func (c *Couriers) postpone(ctx context.Context, o owed, count bool) {
+	pause := min(5*time.Second<<min(o.Attempts, 10), 30*time.Minute)
+	if err := c.claims.postpone(context.WithoutCancel(ctx), o, pause, count); err != nil {
+		c.opts.Log.Warn("couriers: handing a row back", "error", err) // its lease will end
+	}
+}
+
+// handBack frees rows whose courier died. Whether the mail left before it did only the log can say, so the log is
+// asked, after the lease has ended.
+func (c *Couriers) handBack(ctx context.Context) {
+	for {
+		select {
+		case <-time.After(5 * time.Second):
+		case <-ctx.Done():
+			return
+		}
+		if err := c.handBackOnce(ctx); err != nil && ctx.Err() == nil {
+			c.opts.Log.Debug("couriers: looking for ended leases", "error", err)
+		}
+	}
+}
+
+func (c *Couriers) handBackOnce(ctx context.Context) error {
+	rows, err := c.claims.expired(ctx, 1000)
+	if err != nil || !c.ready.Load() {
+		return err
+	}
+	for _, o := range rows {
+		settled := 0
+		if o.Kind == kindInvite {
+			inv, err := c.opts.Handler.Invitation(ctx, o.Subject, o.Recipient)
+			if err != nil {
+				return err
+			}
+			settled = max(inv.Told, inv.Failed)
+		} else {
+			sent, err := c.opts.Handler.NoticeSettled(ctx, notice.Ref{NoticeID: c.opts.Keys.NoticeID(o.Tenant, o.Kind, o.Subject)})
+			if err != nil {
+				return err
+			}
+			if sent {
+				settled = 1
+			}
+		}
+		c.opts.Log.Warn("couriers: a lease ended without an outcome", "kind", o.Kind, "event", o.Subject, "recipient", o.Recipient, "settled", settled)
+		if err := c.claims.skip(ctx, o, settled); err != nil {
+			return err
+		}
+	}
+	if len(rows) > 0 {
+		c.Wake()
+	}
+	return nil
+}
+
+// downtime is a growing pause for all couriers while the next mail server does not answer.
+type downtime struct {
+	mu    sync.Mutex
+	until time.Time
+	pause time.Duration
+}
+
+func (d *downtime) now(t time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return t.Before(d.until)
+}
+
+func (d *downtime) add(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if t.Before(d.until) {
+		return // many couriers, one outage
+	}
+	d.pause = min(max(2*d.pause, time.Second), 30*time.Second)
+	d.until = t.Add(d.pause)
+}
+
+func (d *downtime) clear() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.until, d.pause = time.Time{}, 0
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,195 @@
+package notifier
+
+import (
+	"context"
+	"sort"
+
+	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/notice"
+	"github.com/calendar-invite-server/cis/internal/facts"
+	"github.com/calendar-invite-server/cis/internal/projector"
+	"github.com/jackc/pgx/v5"
+)
+
+const ledgerTables = `
+-- What there is to tell about an event.
+CREATE TABLE @.event (
+	uid      text        PRIMARY KEY,
+	tenant   text        NOT NULL,
+	revision int         NOT NULL, -- the content revision everybody should know
+	due      timestamptz NOT NULL DEFAULT 'infinity' -- when something may be owed; infinity: nothing is
+);
+CREATE INDEX ON @.event (due) WHERE due < 'infinity';
+-- What a recipient was told.
+CREATE TABLE @.mail (
+	kind        text        NOT NULL, -- invite, or a notice's kind
+	subject     text        NOT NULL, -- the event
+	recipient   text        NOT NULL, -- a person
+	tenant      text        NOT NULL,
+	told        int         NOT NULL, -- the content revision they know, or cannot be told
+	attempts    int         NOT NULL DEFAULT 0, -- failed ones since the last success
+	due         timestamptz NOT NULL DEFAULT '-infinity',
+	lease_until timestamptz NOT NULL DEFAULT '-infinity', -- later: a courier has it
+	PRIMARY KEY (kind, subject, recipient)
+);
+CREATE INDEX ON @.mail (subject, told);
+CREATE INDEX ON @.mail (lease_until) WHERE lease_until > '-infinity';`
+
+// kindInvite is the kind of everything an attendee's calendar gets: REQUEST, update and CANCEL share a row, so that
+// they cannot overtake each other.
+const kindInvite = "invite"
+
+// mailKey names a row of the ledger.
+type mailKey struct{ kind, subject, recipient string }
+
+// ledgerPage is a page of facts folded per row: a key may stand only once in a statement, and a row that changes five
+// times in a page is written once.
+type ledgerPage struct {
+	revisions map[string]int
+	tenants   map[string]string
+	opened    map[mailKey]string // new rows → tenant
+	told      map[mailKey]int    // settled up to
+}
+
+// Projection is the ledger as a projection. wake is called after every page.
+func Projection(wake func(caughtUp bool)) projector.Projection {
+	return projector.Projection{
+		Name: "ledger", Version: 1, Tables: ledgerTables, Apply: applyLedger,
+		Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix, notice.StreamPrefix},
+		Applied:  func(_ uint64, caughtUp bool) { wake(caughtUp) },
+	}
+}
+
+func applyLedger(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
+	p := ledgerPage{revisions: map[string]int{}, tenants: map[string]string{}, opened: map[mailKey]string{}, told: map[mailKey]int{}}
+	for _, rec := range page {
+		p.add(rec)
+	}
+	batch := &pgx.Batch{}
+	p.queueEvents(batch, tx.Tables)
+	p.queueMails(batch, tx.Tables)
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+// add is the table of what each fact means to the ledger.
+func (p *ledgerPage) add(rec facts.Recorded) {
+	switch f := rec.Fact.(type) {
+	case event.EventCreated:
+		p.revise(f.UID, f.Tenant, 1)
+		p.open(mailKey{string(notice.EventCreated), f.UID, f.OrganizerID}, f.Tenant, 0)
+	case event.EventUpdated:
+		p.revise(f.UID, f.Tenant, f.Revision)
+	case event.EventCancelled:
+		if f.Revision > 0 { // else the event is not known
+			p.revise(f.UID, f.Tenant, f.Revision)
+		}
+	case event.EventReinstated:
+		p.revise(f.UID, f.Tenant, f.Revision)
+	case invitation.InviteRequested:
+		p.open(inviteKey(f.Ref), f.Tenant, 0)
+	case invitation.RsvpReceived:
+		if f.Origin != "" { // they became an attendee by answering, and know what they answered to
+			p.open(inviteKey(f.Ref), f.Tenant, f.Told)
+		}
+	case invitation.InviteSent:
+		p.settle(inviteKey(f.Ref), f.Revision)
+	case invitation.UpdateSent:
+		p.settle(inviteKey(f.Ref), f.Revision)
+	case invitation.CancellationSent:
+		p.settle(inviteKey(f.Ref), f.Revision)
+	case invitation.DeliveryFailed:
+		p.settle(inviteKey(f.Ref), f.Revision)
+	case notice.NoticeSent:
+		p.settle(mailKey{string(f.Kind), f.EventUID, f.OrganizerID}, 1)
+	case notice.NoticeFailed:
+		p.settle(mailKey{string(f.Kind), f.EventUID, f.OrganizerID}, 1)
+	}
+}
+
+func inviteKey(r invitation.Ref) mailKey { return mailKey{kindInvite, r.EventUID, r.AttendeeID} }
+
+func (p *ledgerPage) revise(uid, tenant string, revision int) {
+	p.revisions[uid], p.tenants[uid] = max(p.revisions[uid], revision), tenant
+}
+
+func (p *ledgerPage) open(k mailKey, tenant string, told int) {
+	p.opened[k] = tenant
+	p.told[k] = max(p.told[k], told)
+	if _, ok := p.revisions[k.subject]; !ok {
+		p.revisions[k.subject], p.tenants[k.subject] = 0, tenant // makes the event due
+	}
+}
+
+func (p *ledgerPage) settle(k mailKey, revision int) { p.told[k] = max(p.told[k], revision) }
+
+// queueEvents raises revisions and makes the events due. Rows are locked in the order of their keys, here and in the
+// couriers, so that nobody waits in a circle.
+func (p *ledgerPage) queueEvents(batch *pgx.Batch, t projector.Tables) {
+	if len(p.revisions) == 0 {
+		return
+	}
+	uids := make([]string, 0, len(p.revisions))
+	for uid := range p.revisions {
+		uids = append(uids, uid)
+	}
+	sort.Strings(uids)
+	tenants, revisions := make([]string, len(uids)), make([]int32, len(uids))
+	for i, uid := range uids {
+		tenants[i], revisions[i] = p.tenants[uid], int32(p.revisions[uid])
+	}
+	batch.Queue(t.SQL(`
+		INSERT INTO @.event AS e (uid, tenant, revision, due)
+		SELECT uid, tenant, revision, '-infinity' FROM unnest($1::text[], $2::text[], $3::int[]) AS n (uid, tenant, revision)
+		ON CONFLICT (uid) DO UPDATE SET revision = greatest(e.revision, excluded.revision), due = '-infinity'`), uids, tenants, revisions)
+}
+
+func (p *ledgerPage) queueMails(batch *pgx.Batch, t projector.Tables) {
+	keys := make([]mailKey, 0, len(p.told))
+	for k := range p.told {
+		keys = append(keys, k)
+	}
+	sort.Slice(keys, func(i, j int) bool {
+		a, b := keys[i], keys[j]
+		return a.subject < b.subject || a.subject == b.subject && (a.recipient < b.recipient || a.recipient == b.recipient && a.kind < b.kind)
+	})
+	var fresh, known mailRows
+	for _, k := range keys {
+		if tenant, isNew := p.opened[k]; isNew {
+			fresh.add(k, tenant, p.told[k])
+		} else {
+			known.add(k, "", p.told[k])
+		}
+	}
+	if len(fresh.kinds) > 0 {
+		batch.Queue(t.SQL(`
+			INSERT INTO @.mail AS m (kind, subject, recipient, tenant, told)
+			SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[])
+			ON CONFLICT (kind, subject, recipient) DO UPDATE SET told = greatest(m.told, excluded.told)`),
+			fresh.kinds, fresh.subjects, fresh.recipients, fresh.tenants, fresh.told)
+	}
+	if len(known.kinds) > 0 {
+		// What was settled is handed back. If there is more to tell by now, the event is due again.
+		batch.Queue(t.SQL(`
+			WITH settled AS (
+				UPDATE @.mail AS m SET told = greatest(m.told, n.told), attempts = 0, due = '-infinity', lease_until = '-infinity'
+				FROM unnest($1::text[], $2::text[], $3::text[], $4::int[]) AS n (kind, subject, recipient, told)
+				WHERE m.kind = n.kind AND m.subject = n.subject AND m.recipient = n.recipient
+				RETURNING m.subject, m.kind, m.told)
+			UPDATE @.event AS e SET due = '-infinity'
+			FROM (SELECT subject, min(told) AS told FROM settled WHERE kind = 'invite' GROUP BY subject) AS s
+			WHERE e.uid = s.subject AND s.told < e.revision`),
+			known.kinds, known.subjects, known.recipients, known.told)
+	}
+}
+
+// mailRows are rows as columns, for unnest.
+type mailRows struct {
+	kinds, subjects, recipients, tenants []string
+	told                                 []int32
+}
+
+func (r *mailRows) add(k mailKey, tenant string, told int) {
+	r.kinds, r.subjects, r.recipients = append(r.kinds, k.kind), append(r.subjects, k.subject), append(r.recipients, k.recipient)
+	r.tenants, r.told = append(r.tenants, tenant), append(r.told, int32(told))
+}

@@ -1,0 +1,182 @@
+// Package attendees is the read model of invitations, and of the people behind them and behind events.
+package attendees
+
+import (
+	"context"
+	_ "embed" // tables.sql
+	"sort"
+	"time"
+
+	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/internal/facts"
+	"github.com/calendar-invite-server/cis/internal/projector"
+	"github.com/jackc/pgx/v5"
+)
+
+//go:embed tables.sql
+var tables string
+
+// Projection keeps the tables attendee and person. It needs the log to open addresses and names.
+func Projection(log *facts.Log) projector.Projection {
+	return projector.Projection{
+		Name: "attendees", Version: 1, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix}, Tables: tables,
+		Apply: func(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
+			return apply(ctx, log, tx, page)
+		},
+	}
+}
+
+type attendeeKey struct{ uid, person string }
+
+type attendee struct {
+	tenant                 string
+	status, origin, prodid string // empty: as it was
+	position               int64
+	changed                time.Time
+	fresh                  bool
+}
+
+type person struct{ tenant, address, name string }
+
+// fold is a page folded per row, so that every row is written once.
+type fold struct {
+	attendees map[attendeeKey]*attendee
+	people    map[string]person
+}
+
+func apply(ctx context.Context, log *facts.Log, tx projector.Tx, page []facts.Recorded) error {
+	relevant := page[:0:0]
+	for _, rec := range page {
+		if names(rec) {
+			relevant = append(relevant, rec)
+		}
+	}
+	if err := log.Vault().Preload(ctx, facts.Whose(relevant)); err != nil {
+		return err
+	}
+	f := fold{attendees: map[attendeeKey]*attendee{}, people: map[string]person{}}
+	for _, rec := range relevant {
+		opened, err := log.Open(ctx, rec)
+		if err != nil {
+			return err
+		}
+		rec.Fact = opened
+		f.add(rec)
+	}
+	batch := &pgx.Batch{}
+	f.queuePeople(batch, tx.Tables)
+	f.queueAttendees(batch, tx.Tables)
+	if batch.Len() == 0 {
+		return nil
+	}
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+// names says whether a fact changes what is kept here.
+func names(rec facts.Recorded) bool {
+	switch rec.Fact.(type) {
+	case event.EventCreated, invitation.InviteRequested, invitation.RsvpReceived:
+		return true
+	}
+	return false
+}
+
+func (f *fold) add(rec facts.Recorded) {
+	switch fact := rec.Fact.(type) {
+	case event.EventCreated:
+		f.person(fact.OrganizerID, person{fact.Tenant, fact.OrganizerAddress, fact.OrganizerName})
+		if fact.OriginalOrganizerID != "" && fact.OriginalOrganizerID != fact.OrganizerID {
+			f.person(fact.OriginalOrganizerID, person{fact.Tenant, fact.OriginalOrganizer, ""})
+		}
+	case invitation.InviteRequested:
+		f.person(fact.AttendeeID, person{fact.Tenant, fact.Address, fact.Name})
+		f.attendees[attendeeKey{fact.EventUID, fact.AttendeeID}] = &attendee{
+			tenant: fact.Tenant, status: string(invitation.NoAction), origin: string(fact.Origin), position: int64(rec.Position), changed: rec.Created, fresh: true,
+		}
+	case invitation.RsvpReceived:
+		key := attendeeKey{fact.EventUID, fact.AttendeeID}
+		a := f.attendees[key]
+		if a == nil {
+			a = &attendee{tenant: fact.Tenant}
+			f.attendees[key] = a
+		}
+		if fact.Origin != "" {
+			f.person(fact.AttendeeID, person{fact.Tenant, fact.Address, fact.Name})
+			a.origin, a.position, a.fresh = string(fact.Origin), int64(rec.Position), true
+		}
+		a.status, a.prodid, a.changed = string(fact.Status), fact.ProdID, rec.Created
+	}
+}
+
+// person keeps the latest address and name; an erased person has neither.
+func (f *fold) person(id string, p person) {
+	if p.address != "" {
+		f.people[id] = p
+	}
+}
+
+func (f *fold) queuePeople(batch *pgx.Batch, t projector.Tables) {
+	ids := make([]string, 0, len(f.people))
+	for id := range f.people {
+		ids = append(ids, id)
+	}
+	if len(ids) == 0 {
+		return
+	}
+	sort.Strings(ids)
+	tenants, addresses, people := make([]string, len(ids)), make([]string, len(ids)), make([]string, len(ids))
+	for i, id := range ids {
+		p := f.people[id]
+		tenants[i], addresses[i], people[i] = p.tenant, p.address, p.name
+	}
+	batch.Queue(t.SQL(`
+		INSERT INTO @.person AS p (tenant, id, address, name)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+		ON CONFLICT (id) DO UPDATE SET address = excluded.address, name = CASE WHEN excluded.name = '' THEN p.name ELSE excluded.name END`),
+		tenants, ids, addresses, people)
+}
+
+func (f *fold) queueAttendees(batch *pgx.Batch, t projector.Tables) {
+	keys := make([]attendeeKey, 0, len(f.attendees))
+	for k := range f.attendees {
+		keys = append(keys, k)
+	}
+	sort.Slice(keys, func(i, j int) bool {
+		return keys[i].uid < keys[j].uid || keys[i].uid == keys[j].uid && keys[i].person < keys[j].person
+	})
+	var fresh, known columns
+	for _, k := range keys {
+		if a := f.attendees[k]; a.fresh {
+			fresh.add(k, a)
+		} else {
+			known.add(k, a)
+		}
+	}
+	if len(fresh.uids) > 0 {
+		batch.Queue(t.SQL(`
+			INSERT INTO @.attendee (tenant, event_uid, person_id, status, origin, prodid, position, changed)
+			SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[])`),
+			fresh.tenants, fresh.uids, fresh.people, fresh.statuses, fresh.origins, fresh.prodids, fresh.positions, fresh.changed)
+	}
+	if len(known.uids) > 0 {
+		batch.Queue(t.SQL(`
+			UPDATE @.attendee AS a SET status = n.status, prodid = n.prodid, changed = n.changed
+			FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]) AS n (uid, person, status, prodid, changed)
+			WHERE a.event_uid = n.uid AND a.person_id = n.person`),
+			known.uids, known.people, known.statuses, known.prodids, known.changed)
+	}
+}
+
+// columns are rows as columns, for unnest.
+type columns struct {
+	tenants, uids, people, statuses, origins, prodids []string
+	positions                                         []int64
+	changed                                           []time.Time
+}
+
+func (c *columns) add(k attendeeKey, a *attendee) {
+	c.tenants, c.uids, c.people = append(c.tenants, a.tenant), append(c.uids, k.uid), append(c.people, k.person)
+	c.statuses, c.origins, c.prodids = append(c.statuses, a.status), append(c.origins, a.origin), append(c.prodids, a.prodid)
+	c.positions, c.changed = append(c.positions, a.position), append(c.changed, a.changed)
+}

@@ -1,0 +1,20 @@
+-- Events as they are now. Whose address it is stands in attendees' table person.
+CREATE TABLE @.event (
+	tenant                text        NOT NULL,
+	uid                   text        PRIMARY KEY,
+	organizer_id          text        NOT NULL,
+	original_organizer_id text        NOT NULL,
+	status                text        NOT NULL, -- confirmed, cancelled
+	sequence              int         NOT NULL,
+	prodid                text        NOT NULL,
+	summary               text        NOT NULL,
+	description           text        NOT NULL,
+	location              text        NOT NULL,
+	starts                timestamptz NOT NULL,
+	ends                  timestamptz NOT NULL,
+	created               timestamptz NOT NULL,
+	changed               timestamptz NOT NULL,
+	position              bigint      NOT NULL  -- of the last fact, for paging and ETag
+);
+CREATE INDEX ON @.event (tenant, changed DESC, uid);
+CREATE INDEX ON @.event (tenant, organizer_id, changed DESC, uid);

@@ -1,0 +1,84 @@
+package statistics
+
+import (
+	"context"
+
+	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/internal/projector"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Statistics are the counters of a scope. Values that count nothing are left out, but for the answers.
+type Statistics struct {
+	Attendees int64
+	Events    int64
+	RSVP      map[string]int64
+	Origin    map[string]int64
+	ProdID    map[string]int64
+	found     bool // there is a counter at all
+}
+
+// Reader reads counters.
+type Reader struct {
+	pool    *pgxpool.Pool
+	serving *projector.Serving
+}
+
+// NewReader makes a reader.
+func NewReader(pool *pgxpool.Pool) *Reader {
+	return &Reader{pool: pool, serving: projector.NewServing(pool, Projection())}
+}
+
+// Event returns an event's counters; all are zero for an event without attendees. It fails with event.ErrUnknown.
+func (r *Reader) Event(ctx context.Context, tenant, uid string) (Statistics, error) {
+	s, err := r.read(ctx, tenant, "event", uid)
+	if err == nil && !s.found {
+		err = event.ErrUnknown
+	}
+	return s, err
+}
+
+// Organizer returns the counters over an organizer's events.
+func (r *Reader) Organizer(ctx context.Context, tenant, id string) (Statistics, error) {
+	return r.read(ctx, tenant, "organizer", id)
+}
+
+// System returns the counters over all of a tenant's events.
+func (r *Reader) System(ctx context.Context, tenant string) (Statistics, error) {
+	return r.read(ctx, tenant, "system", "")
+}
+
+func (r *Reader) read(ctx context.Context, tenant, scope, subject string) (Statistics, error) {
+	s := Statistics{
+		RSVP:   map[string]int64{"accepted": 0, "declined": 0, "noaction": 0, "tentative": 0},
+		Origin: map[string]int64{}, ProdID: map[string]int64{},
+	}
+	t, err := r.serving.Tables(ctx)
+	if err != nil {
+		return s, err
+	}
+	rows, err := r.pool.Query(ctx, t.SQL(`SELECT facet, value, n FROM @.counter WHERE tenant = $1 AND scope = $2 AND subject = $3`), tenant, scope, subject)
+	if err != nil {
+		return s, err
+	}
+	var facet, value string
+	var n int64
+	_, err = pgx.ForEachRow(rows, []any{&facet, &value, &n}, func() error {
+		switch {
+		case facet == "attendees":
+			s.Attendees, s.found = n, true
+		case facet == "events":
+			s.Events = n
+		case n == 0:
+		case facet == "rsvp":
+			s.RSVP[value] = n
+		case facet == "origin":
+			s.Origin[value] = n
+		case facet == "prodid":
+			s.ProdID[value] = n
+		}
+		return nil
+	})
+	return s, err
+}

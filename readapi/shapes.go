@@ -1,0 +1,144 @@
+package readapi
+
+import (
+	"html"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/calendar-invite-server/cis/projections/attendees"
+	"github.com/calendar-invite-server/cis/projections/events"
+	"github.com/calendar-invite-server/cis/projections/statistics"
+)
+
+// The shapes of the published API. Callers rely on every name in here; times are Unix seconds.
+
+type eventBody struct {
+	UID               string `json:"uid"`
+	Created           int64  `json:"created"`
+	DescriptionHTML   string `json:"description_html"`
+	DTEnd             int64  `json:"dtend"`
+	DTStart           int64  `json:"dtstart"`
+	LastModified      int64  `json:"last_modified"`
+	LocationHTML      string `json:"location_html"`
+	MailTo            string `json:"mailto"`
+	OriginalOrganizer string `json:"original_organizer"`
+	Organizer         string `json:"organizer"`
+	ProdID            string `json:"prodid"`
+	Sequence          int    `json:"sequence"`
+	Status            string `json:"status"`
+	SummaryHTML       string `json:"summary_html"`
+}
+
+func newEventBody(ev events.Event, people map[string]attendees.Person) eventBody {
+	mailto, name := organizer(ev, people)
+	return eventBody{
+		UID: ev.UID, Created: ev.Created.Unix(), DescriptionHTML: escaped(ev.Description), DTEnd: ev.Ends.Unix(), DTStart: ev.Starts.Unix(),
+		LastModified: ev.Changed.Unix(), LocationHTML: escaped(ev.Location), MailTo: mailto, Organizer: name,
+		OriginalOrganizer: people[ev.OriginalOrganizerID].Address, ProdID: ev.ProdID, Sequence: ev.Sequence, Status: ev.Status,
+		SummaryHTML: escaped(ev.Summary),
+	}
+}
+
+type eventItem struct {
+	UID             string `json:"uid"`
+	MailTo          string `json:"mailto"`
+	Organizer       string `json:"organizer"`
+	Status          string `json:"status"`
+	Created         int64  `json:"created"`
+	DTStart         int64  `json:"dtstart"`
+	DTEnd           int64  `json:"dtend"`
+	SummaryHTML     string `json:"summary_html"`
+	DescriptionHTML string `json:"description_html"`
+	LocationHTML    string `json:"location_html"`
+}
+
+func newEventItem(ev events.Event, people map[string]attendees.Person) eventItem {
+	mailto, name := organizer(ev, people)
+	return eventItem{
+		UID: ev.UID, MailTo: mailto, Organizer: name, Status: ev.Status, Created: ev.Created.Unix(), DTStart: ev.Starts.Unix(),
+		DTEnd: ev.Ends.Unix(), SummaryHTML: escaped(ev.Summary), DescriptionHTML: escaped(ev.Description), LocationHTML: escaped(ev.Location),
+	}
+}
+
+// organizer is the organizer's address and display name, which is the address if they have none.
+func organizer(ev events.Event, people map[string]attendees.Person) (mailto, name string) {
+	p := people[ev.OrganizerID]
+	if p.Name == "" {
+		return p.Address, p.Address
+	}
+	return p.Address, p.Name
+}
+
+// escaped is text as HTML: never markup that came in a mail.
+func escaped(s string) string {
+	return strings.ReplaceAll(html.EscapeString(strings.ReplaceAll(s, "\r\n", "\n")), "\n", "<br>")
+}
+
+type statisticsBody struct {
+	Attendees int64            `json:"attendees"`
+	RSVP      map[string]int64 `json:"rsvp"`
+	Origin    map[string]int64 `json:"origin"`
+	ProdID    map[string]int64 `json:"prodid"`
+
+	// The documented summary of the same.
+	EventID       string `json:"event_id"`
+	AttendeeCount int64  `json:"attendee_count"`
+	Confirmed     int64  `json:"rsvp_confirmed"`
+	Declined      int64  `json:"rsvp_declined"`
+	Pending       int64  `json:"rsvp_pending"` // neither yes nor no: noaction and tentative
+}
+
+func newStatisticsBody(uid string, s statistics.Statistics) statisticsBody {
+	return statisticsBody{
+		Attendees: s.Attendees, RSVP: s.RSVP, Origin: s.Origin, ProdID: s.ProdID,
+		EventID: uid, AttendeeCount: s.Attendees, Confirmed: s.RSVP["accepted"], Declined: s.RSVP["declined"],
+		Pending: s.RSVP["noaction"] + s.RSVP["tentative"],
+	}
+}
+
+type systemStatisticsBody struct {
+	Events    int64            `json:"events"`
+	Attendees int64            `json:"attendees"`
+	RSVP      map[string]int64 `json:"rsvp"`
+	Origin    map[string]int64 `json:"origin"`
+	ProdID    map[string]int64 `json:"prodid"`
+}
+
+func newSystemStatisticsBody(s statistics.Statistics) systemStatisticsBody {
+	return systemStatisticsBody{Events: s.Events, Attendees: s.Attendees, RSVP: s.RSVP, Origin: s.Origin, ProdID: s.ProdID}
+}
+
+type attendeeBody struct {
+	Attendee string `json:"attendee"`
+	Name     string `json:"name"`
+	Status   string `json:"status"`
+	Origin   string `json:"origin"`
+	ProdID   string `json:"prodid"`
+}
+
+func newAttendeesBody(list []attendees.Attendee) []attendeeBody {
+	out := make([]attendeeBody, 0, len(list))
+	for _, a := range list {
+		out = append(out, attendeeBody{Attendee: maskAddress(a.Address), Name: maskName(a.Name), Status: a.Status, Origin: a.Origin, ProdID: a.ProdID})
+	}
+	return out
+}
+
+const mask = "*******"
+
+// maskAddress keeps the first character and the domain.
+func maskAddress(s string) string {
+	local, domain, ok := strings.Cut(s, "@")
+	if !ok {
+		return maskName(s)
+	}
+	return maskName(local) + "@" + domain
+}
+
+func maskName(s string) string {
+	r, size := utf8.DecodeRuneInString(s)
+	if size == 0 || r == utf8.RuneError {
+		return mask
+	}
+	return string(r) + mask
+}
