@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/calendar-invite-server/cis/commands"
+	"github.com/calendar-invite-server/cis/ingest/api"
+	"github.com/calendar-invite-server/cis/ingest/inbox"
+	"github.com/calendar-invite-server/cis/ingest/itip"
+	"github.com/calendar-invite-server/cis/ingest/smtpd"
+	"github.com/calendar-invite-server/cis/internal/problem"
+	"github.com/calendar-invite-server/cis/internal/projector"
+	"github.com/calendar-invite-server/cis/notifier"
+	"github.com/calendar-invite-server/cis/projections"
+	"github.com/calendar-invite-server/cis/readapi"
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// App is the running server.
+type App struct {
+	*parts
+	NewKey   string // the admin key, if one was made at this start
+	HTTPAddr net.Addr
+	SMTPAddr net.Addr
+
+	handler   *commands.Handler
+	receiver  *inbox.Receiver
+	runner    *projector.Runner
+	worker    *inbox.Worker
+	couriers  *notifier.Couriers
+	transport notifier.Transport
+	registry  *prometheus.Registry
+
+	smtp      *smtpd.Server
+	http      *http.Server
+	smtpLis   net.Listener
+	httpLis   net.Listener
+	accepting atomic.Bool
+	stop      context.CancelFunc
+	running   sync.WaitGroup
+	failed    chan error
+}
+
+// Start starts the server and returns when it listens; /readyz says when it has caught up. Close ends it.
+func Start(ctx context.Context, cfg *Config, log *slog.Logger) (_ *App, err error) {
+	p, err := openLog(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{parts: p, registry: prometheus.NewRegistry(), failed: make(chan error, 8)}
+	defer func() {
+		if err != nil {
+			a.Close()
+		}
+	}()
+	if cfg.EventStore == "" && !p.own {
+		return nil, fmt.Errorf("another cis is running with CIS_DATA=%s", cfg.Data)
+	}
+	if err := a.listen(); err != nil {
+		return nil, err
+	}
+	if err := p.openDatabase(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.wire(); err != nil {
+		return nil, err
+	}
+	a.run()
+	return a, nil
+}
+
+// listen takes the addresses first, so that a mistake shows at once.
+func (a *App) listen() (err error) {
+	if a.httpLis, err = net.Listen("tcp", a.cfg.HTTP); err != nil {
+		return fmt.Errorf("CIS_HTTP: %w", err)
+	}
+	if a.smtpLis, err = net.Listen("tcp", a.cfg.SMTP); err != nil {
+		return fmt.Errorf("CIS_SMTP: %w", err)
+	}
+	a.HTTPAddr, a.SMTPAddr = a.httpLis.Addr(), a.smtpLis.Addr()
+	return nil
+}
+
+// wire puts the pieces together.
+func (a *App) wire() (err error) {
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	book := a.cfg.book()
+	a.handler = commands.NewHandler(a.facts)
+	a.receiver = inbox.NewReceiver(a.facts, a.keys, tenant)
+	if a.cfg.Relay != "" {
+		a.transport, err = notifier.NewRelay(a.cfg.Relay, a.cfg.Domain)
+	} else {
+		a.transport, err = notifier.NewOutbox(a.outbox())
+	}
+	if err != nil {
+		return fmt.Errorf("CIS_RELAY: %w", err)
+	}
+	a.onClose(a.transport.Close)
+	composer, err := notifier.NewComposer(book, a.publicURL())
+	if err != nil {
+		return err
+	}
+	var todo, ledger projector.Projection
+	a.worker, todo = inbox.NewWorker(inbox.WorkerOptions{
+		Pool: a.pool, Receiver: a.receiver, Handler: a.handler, Keys: itip.Interpreter{Keys: a.keys, Addresses: book},
+		Log: a.log, Registry: a.registry,
+	})
+	a.couriers, ledger = notifier.NewCouriers(notifier.Options{
+		Pool: a.pool, Handler: a.handler, Keys: a.keys, Addresses: book, Transport: a.transport, Composer: composer,
+		Log: a.log, Registry: a.registry,
+	})
+	a.runner = projector.New(a.pool, a.store, a.logID, a.log, append(projections.All(a.facts), todo, ledger)...)
+	a.smtp = smtpd.New(smtpd.Options{
+		Domain: a.cfg.Domain, Book: book, Receiver: a.receiver, TLS: a.cfg.tls, Log: a.log, Registry: a.registry,
+	})
+	routes, err := a.routes()
+	if err != nil {
+		return err
+	}
+	a.http = &http.Server{
+		Handler: routes, TLSConfig: a.cfg.tls, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	return nil
+}
+
+// routes mounts every endpoint; this and its packages' Register are the route table.
+func (a *App) routes() (http.Handler, error) {
+	hash, fresh, err := adminKey(a.cfg)
+	if err != nil {
+		return nil, err
+	}
+	a.NewKey = fresh
+	r := mux.NewRouter()
+	r.NotFoundHandler = problem.Handler(func(http.ResponseWriter, *http.Request) error { return problem.ErrNoRoute }).With(a.log)
+	r.MethodNotAllowedHandler = problem.Handler(func(http.ResponseWriter, *http.Request) error { return problem.ErrMethod }).With(a.log)
+	(&api.Invites{
+		Handler: a.handler, Keys: a.keys, Tenant: tenant, Proxies: a.cfg.Proxies, Log: a.log,
+		Landing: api.Landing{Default: a.landing(), Hosts: a.cfg.LandingHosts},
+	}).Register(r)
+	readapi.New(a.pool, readapi.Options{Tenant: tenant, KeyHash: hash, EventLimit: a.cfg.EventLimit, Log: a.log}).Register(r)
+	readapi.Health{Missing: a.missing, Registry: a.registry}.Register(r)
+	return r, nil
+}
+
+// run starts everything that works in the background.
+func (a *App) run() {
+	ctx, stop := context.WithCancel(context.Background())
+	a.stop = stop
+	background := func(what string, f func(context.Context) error) {
+		a.running.Go(func() {
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				a.failed <- fmt.Errorf("%s: %w", what, err)
+			}
+		})
+	}
+	background("projections", a.runner.Run)
+	background("inbox", a.worker.Run)
+	background("couriers", a.couriers.Run)
+	if a.private != nil {
+		background("postgres", func(ctx context.Context) error { a.private.Watch(ctx); return nil })
+	}
+	background("smtp", func(context.Context) error {
+		a.accepting.Store(true)
+		return a.smtp.Serve(a.smtpLis)
+	})
+	background("http", func(context.Context) error {
+		var err error
+		if a.cfg.tls != nil {
+			err = a.http.ServeTLS(a.httpLis, "", "")
+		} else {
+			err = a.http.Serve(a.httpLis)
+		}
+		if errors.Is(err, http.ErrServerClosed) {
+			err = nil
+		}
+		return err
+	})
+}
+
+// missing says what readiness waits for.
+func (a *App) missing() []string {
+	var out []string
+	if !a.accepting.Load() {
+		out = append(out, "mail is not accepted yet")
+	}
+	for _, s := range a.runner.Status() {
+		switch {
+		case s.Stopped != "":
+			out = append(out, "projection "+s.Name+" stands still; see the log")
+		case !s.CaughtUp && s.Leading:
+			out = append(out, "projection "+s.Name+" is catching up")
+		case !s.Leading:
+			out = append(out, "projection "+s.Name+" has no leader here yet")
+		}
+	}
+	return out
+}
+
+// Close ends the server: doors first, then what is under way, then the stores. It takes less than 20 seconds.
+func (a *App) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	a.accepting.Store(false)
+	if a.smtp != nil {
+		a.smtp.Shutdown(ctx)
+	}
+	if a.http != nil {
+		if err := a.http.Shutdown(ctx); err != nil {
+			_ = a.http.Close()
+		}
+	}
+	for _, l := range []net.Listener{a.smtpLis, a.httpLis} {
+		if l != nil {
+			_ = l.Close()
+		}
+	}
+	if a.stop != nil {
+		a.stop()
+		done := make(chan struct{})
+		go func() { a.running.Wait(); close(done) }()
+		select {
+		case <-done:
+		case <-time.After(6 * time.Second):
+			a.log.Warn("some work did not end in time; it goes on at the next start")
+		}
+	}
+	a.close()
+}
+
+// Failed delivers the error of a part that cannot go on.
+func (a *App) Failed() <-chan error { return a.failed }
+
+func (a *App) outbox() string { return filepath.Join(a.cfg.Data, "outbox") }
+
+func (a *App) publicURL() string {
+	if a.cfg.HTTP != a.HTTPAddr.String() && a.cfg.PublicURL == "http://"+a.cfg.HTTP {
+		return "http://" + a.HTTPAddr.String() // CIS_HTTP left the port to the system
+	}
+	return a.cfg.PublicURL
+}
+
+func (a *App) landing() string {
+	if a.cfg.Landing == a.cfg.PublicURL+"/thanks" {
+		return a.publicURL() + "/thanks"
+	}
+	return a.cfg.Landing
+}
+
+// keyHash is how keys are compared and stored.
+func keyHash(key string) [sha256.Size]byte { return sha256.Sum256([]byte(key)) }

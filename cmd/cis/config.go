@@ -1,0 +1,269 @@
+package main
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/calendar-invite-server/cis/internal/address"
+	"github.com/calendar-invite-server/cis/internal/eventstore"
+	"github.com/calendar-invite-server/cis/internal/secret"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+)
+
+// tenant is the one tenant there is for now. Everything stored carries it.
+const tenant = "default"
+
+// Config is what the environment says, checked.
+type Config struct {
+	Data         string
+	Secret       string // or
+	SecretFile   string
+	Domain       string
+	PublicURL    string
+	HTTP, SMTP   string
+	TLSCert      string
+	TLSKey       string
+	Proxies      []*net.IPNet
+	Relay        string
+	EventStore   string
+	Database     string
+	AdminKey     string
+	MailAuth     string
+	Landing      string
+	LandingHosts []string
+	EventLimit   int
+	LogLevel     slog.Level
+	RSVP         string
+
+	tls *tls.Config
+}
+
+// setting describes a variable, for "cis config".
+type setting struct {
+	Name    string `json:"name"`
+	Value   string `json:"value"`
+	Default bool   `json:"default"`
+	Meaning string `json:"meaning"`
+}
+
+// environment reads variables and remembers what it read and what was wrong.
+type environment struct {
+	lookup   func(string) string
+	settings []setting
+	problems []error
+}
+
+// get returns a variable; an empty one is an unset one.
+func (e *environment) get(name, fallback, meaning string) string {
+	v := strings.TrimSpace(e.lookup(name))
+	s := setting{Name: name, Value: v, Meaning: meaning}
+	if v == "" {
+		s.Value, s.Default = fallback, true
+	}
+	e.settings = append(e.settings, s)
+	return s.Value
+}
+
+// secret is get for values that must not be shown.
+func (e *environment) secret(name, meaning string) string {
+	v := e.get(name, "", meaning)
+	if v != "" {
+		e.settings[len(e.settings)-1].Value = "(set)"
+	}
+	return v
+}
+
+// url is get for addresses that may hold a password.
+func (e *environment) url(name, meaning string) string {
+	v := e.get(name, "", meaning)
+	if u, err := url.Parse(v); err == nil && u.User != nil {
+		e.settings[len(e.settings)-1].Value = u.Redacted()
+	}
+	return v
+}
+
+func (e *environment) bad(name, format string, args ...any) {
+	e.problems = append(e.problems, fmt.Errorf(name+": "+format, args...))
+}
+
+func (e *environment) number(name string, fallback int, meaning string) int {
+	v := e.get(name, strconv.Itoa(fallback), meaning)
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 0 {
+		e.bad(name, "%q is not a number from 0 on", v)
+		return fallback
+	}
+	return n
+}
+
+// readConfig reads and checks the whole environment. All mistakes come back in one error.
+func readConfig(lookup func(string) string) (*Config, []setting, error) {
+	e := &environment{lookup: lookup}
+	c := &Config{
+		Data:       e.get("CIS_DATA", "./data", "folder for everything embedded"),
+		Secret:     e.secret("CIS_SECRET", "the secret all ids and keys come from, at least 32 characters; it never changes"),
+		SecretFile: e.get("CIS_SECRET_FILE", "", "a file holding it; by default one is made in CIS_DATA"),
+		Domain:     strings.ToLower(e.get("CIS_DOMAIN", "localhost", "mail domain of the server")),
+		HTTP:       e.get("CIS_HTTP", "127.0.0.1:8080", "address HTTP listens on"),
+		SMTP:       e.get("CIS_SMTP", "127.0.0.1:2525", "address SMTP listens on"),
+		TLSCert:    e.get("CIS_TLS_CERT", "", "certificate file for HTTPS and STARTTLS"),
+		TLSKey:     e.get("CIS_TLS_KEY", "", "its key"),
+		Relay:      e.url("CIS_RELAY", "outgoing mail: smtp://[user:password@]host:port or smtps://…; empty: a Maildir in CIS_DATA/outbox"),
+		EventStore: e.url("EVENTSTORE_URL", "EventStoreDB, esdb://…; empty: embedded in CIS_DATA"),
+		Database:   e.url("DATABASE_URL", "PostgreSQL, postgres://…; empty: a private server in CIS_DATA"),
+		AdminKey:   e.secret("CIS_ADMIN_KEY", "the API key; empty: one is made at the first start and printed once"),
+		EventLimit: e.number("EVENT_VIEW_LENGTH", 100, "events in a list"),
+		RSVP:       e.get("RSVP_EMAIL", "", "base of the reply address, by default rsvp@CIS_DOMAIN"),
+	}
+	maxLimit := e.number("MAX_EVENT_VIEW_LENGTH", 500, "events in a list at most")
+	if c.EventLimit == 0 || maxLimit > 0 && c.EventLimit > maxLimit {
+		c.EventLimit = maxLimit
+	}
+	scheme := "http"
+	if c.TLSCert != "" {
+		scheme = "https"
+	}
+	c.PublicURL = e.get("CIS_PUBLIC_URL", scheme+"://"+c.HTTP, "base of links in mails")
+	c.Landing = e.get("CIS_LANDING", strings.TrimSuffix(c.PublicURL, "/")+"/thanks", "page after an invite link")
+	c.LandingHosts = list(strings.ToLower(e.get("CIS_LANDING_HOSTS", "", "further hosts a link's landing parameter may name, separated by commas")))
+	c.MailAuth = e.get("CIS_MAIL_AUTH", map[bool]string{true: "off", false: "enforce"}[c.Domain == "localhost"], "whether senders must be proven: enforce, off")
+	c.readProxies(e)
+	c.LogLevel = c.readLevel(e)
+	c.check(e)
+	if len(e.problems) > 0 {
+		return nil, e.settings, fmt.Errorf("the configuration has %d mistakes:\n%w", len(e.problems), errors.Join(e.problems...))
+	}
+	return c, e.settings, nil
+}
+
+func (c *Config) readProxies(e *environment) {
+	for _, s := range list(e.get("CIS_TRUSTED_PROXIES", "", "addresses or networks whose X-Forwarded-For is believed")) {
+		if ip := net.ParseIP(s); ip != nil {
+			bits := 8 * len(ip.To16())
+			c.Proxies = append(c.Proxies, &net.IPNet{IP: ip.To16(), Mask: net.CIDRMask(bits, bits)})
+			continue
+		}
+		_, network, err := net.ParseCIDR(s)
+		if err != nil {
+			e.bad("CIS_TRUSTED_PROXIES", "%q is neither an address nor a network", s)
+			continue
+		}
+		c.Proxies = append(c.Proxies, network)
+	}
+}
+
+func (c *Config) readLevel(e *environment) (level slog.Level) {
+	v := e.get("LOG_LEVEL", "info", "debug, info, warn, error")
+	if err := level.UnmarshalText([]byte(v)); err != nil {
+		e.bad("LOG_LEVEL", "%q is none of debug, info, warn, error", v)
+	}
+	return level
+}
+
+// check looks for mistakes that show only when values are seen together.
+func (c *Config) check(e *environment) {
+	if !address.Valid("x@" + c.Domain) {
+		e.bad("CIS_DOMAIN", "%q is not a mail domain", c.Domain)
+	}
+	for name, v := range map[string]string{"CIS_HTTP": c.HTTP, "CIS_SMTP": c.SMTP} {
+		if _, _, err := net.SplitHostPort(v); err != nil {
+			e.bad(name, "%q is not host:port", v)
+		}
+	}
+	for name, v := range map[string]string{"CIS_PUBLIC_URL": c.PublicURL, "CIS_LANDING": c.Landing} {
+		if u, err := url.Parse(v); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			e.bad(name, "%q is not an http or https address", v)
+		}
+	}
+	if c.Secret != "" {
+		if _, err := secret.New(c.Secret); err != nil {
+			e.bad("CIS_SECRET", "%v", err)
+		}
+	}
+	if c.EventStore != "" {
+		if _, err := eventstore.ParseURL(c.EventStore); err != nil {
+			e.bad("EVENTSTORE_URL", "%v", err)
+		}
+		if c.Secret == "" && c.SecretFile == "" {
+			e.bad("CIS_SECRET", "an external event store needs CIS_SECRET or CIS_SECRET_FILE: without it its ids could not be made again")
+		}
+	}
+	if c.Database != "" {
+		if _, err := pgxpool.ParseConfig(c.Database); err != nil {
+			e.bad("DATABASE_URL", "it cannot be read as a connection string") // pgx's own message may quote the password
+		}
+	}
+	switch {
+	case c.MailAuth != "off" && c.MailAuth != "enforce":
+		e.bad("CIS_MAIL_AUTH", "%q is neither enforce nor off", c.MailAuth)
+	case c.MailAuth == "enforce":
+		e.bad("CIS_MAIL_AUTH", "this version cannot prove senders yet, and will not pretend to: set CIS_MAIL_AUTH=off only where a gateway in front does it")
+	}
+	c.checkTLS(e)
+}
+
+func (c *Config) checkTLS(e *environment) {
+	if c.TLSCert == "" && c.TLSKey == "" {
+		return
+	}
+	cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+	if err != nil {
+		e.bad("CIS_TLS_CERT, CIS_TLS_KEY", "%v", err)
+		return
+	}
+	c.tls = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+}
+
+// keys derives the installation's keys, making the secret if this is a first start.
+func (c *Config) keys() (secret.Keys, error) {
+	if c.Secret != "" {
+		return secret.New(c.Secret)
+	}
+	path := c.SecretFile
+	if path == "" {
+		path = filepath.Join(c.Data, "secret")
+	}
+	return secret.FromFile(path)
+}
+
+func (c *Config) book() address.Book { return address.NewBook(c.Domain, c.RSVP) }
+
+func list(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+func newConfig() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "config", Short: "Show the configuration, checked and without secrets", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, settings, err := readConfig(os.Getenv)
+			out := cmd.OutOrStdout()
+			if asJSON {
+				enc := json.NewEncoder(out)
+				enc.SetIndent("", "  ")
+				return errors.Join(enc.Encode(settings), err)
+			}
+			for _, s := range settings {
+				mark := ""
+				if s.Default {
+					mark = " (default)"
+				}
+				_, _ = fmt.Fprintf(out, "%s=%s%s\n    %s\n", s.Name, s.Value, mark, s.Meaning)
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
