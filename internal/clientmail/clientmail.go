@@ -1,0 +1,175 @@
+// Package clientmail writes mails the way calendar clients do, for the demo, the benchmarks and the tests.
+package clientmail
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Event is a meeting as an organizer's calendar holds it.
+type Event struct {
+	UID           string
+	Sequence      int
+	DTStamp       time.Time
+	Start, End    time.Time
+	Summary       string
+	Location      string
+	Description   string
+	OrganizerName string
+	Organizer     string // address
+	To            string // the server's address
+}
+
+// GoogleRequest is a METHOD:REQUEST mail in Google Calendar's form: multipart/mixed with an alternative that holds
+// text, HTML and text/calendar, and application/ics beside it.
+func GoogleRequest(e Event) []byte { return google(e, "REQUEST", "CONFIRMED", "Invitation: ") }
+
+// GoogleCancel is a METHOD:CANCEL mail in the same form.
+func GoogleCancel(e Event) []byte { return google(e, "CANCEL", "CANCELLED", "Canceled event: ") }
+
+const stamp = "20060102T150405Z"
+
+func google(e Event, method, status, subject string) []byte {
+	ics := crlf(fmt.Sprintf(`BEGIN:VCALENDAR
+PRODID:-//Google Inc//Google Calendar 70.9054//EN
+VERSION:2.0
+CALSCALE:GREGORIAN
+METHOD:%s
+BEGIN:VEVENT
+DTSTART:%s
+DTEND:%s
+DTSTAMP:%s
+ORGANIZER;CN=%s:mailto:%s
+UID:%s
+ATTENDEE;CUTYPE=INDIVIDUAL;ROLE=REQ-PARTICIPANT;PARTSTAT=NEEDS-ACTION;RSVP=
+ TRUE;CN=%s;X-NUM-GUESTS=0:mailto:%s
+CREATED:20261101T080000Z
+DESCRIPTION:%s
+LAST-MODIFIED:%s
+LOCATION:%s
+SEQUENCE:%d
+STATUS:%s
+SUMMARY:%s
+TRANSP:OPAQUE
+END:VEVENT
+END:VCALENDAR
+`, method, e.Start.UTC().Format(stamp), e.End.UTC().Format(stamp), e.DTStamp.UTC().Format(stamp), e.OrganizerName, e.Organizer, e.UID,
+		e.To, e.To, escape(e.Description), e.DTStamp.UTC().Format(stamp), escape(e.Location), e.Sequence, status, escape(e.Summary)))
+	return crlf(fmt.Sprintf(`From: %s <%s>
+To: %s
+Subject: %s%s
+Message-ID: <calendar-%s-%d-%d@google.com>
+Date: %s
+Reply-To: %s <%s>
+Sender: Google Calendar <calendar-notification@google.com>
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="000000000000mixed"
+
+--000000000000mixed
+Content-Type: multipart/alternative; boundary="000000000000alt"
+
+--000000000000alt
+Content-Type: text/plain; charset="UTF-8"; format=flowed; delsp=yes
+Content-Transfer-Encoding: base64
+
+%s
+--000000000000alt
+Content-Type: text/html; charset="UTF-8"
+Content-Transfer-Encoding: quoted-printable
+
+<p>You have been invited</p>
+--000000000000alt
+Content-Type: text/calendar; charset="UTF-8"; method=%s
+Content-Transfer-Encoding: 7bit
+
+%s
+--000000000000alt--
+
+--000000000000mixed
+Content-Type: application/ics; name="invite.ics"
+Content-Disposition: attachment; filename="invite.ics"
+Content-Transfer-Encoding: base64
+
+%s
+--000000000000mixed--
+`, e.OrganizerName, e.Organizer, e.To, subject, e.Summary, e.UID, e.Sequence, e.DTStamp.Unix(), e.DTStamp.UTC().Format(time.RFC1123Z),
+		e.OrganizerName, e.Organizer, lines(base64.StdEncoding.EncodeToString([]byte("You have been invited"))), method, ics, lines(base64.StdEncoding.EncodeToString(ics))))
+}
+
+// Reply is an attendee's answer.
+type Reply struct {
+	UID       string
+	Sequence  int
+	DTStamp   time.Time
+	Organizer string // address the invitation came from
+	Attendee  string
+	Name      string
+	PartStat  string // ACCEPTED, DECLINED, TENTATIVE
+	Start     time.Time
+}
+
+// GmailReply is a METHOD:REPLY mail in Gmail's form.
+func GmailReply(r Reply) []byte {
+	return reply(r, "-//Google Inc//Google Calendar 70.9054//EN", fmt.Sprintf("ORGANIZER;CN=Organizer:mailto:%s\n", r.Organizer), "text/calendar; charset=\"UTF-8\"; method=REPLY")
+}
+
+// OutlookReply is a METHOD:REPLY mail in Outlook.com's form, which leaves ORGANIZER out.
+func OutlookReply(r Reply) []byte {
+	return reply(r, "Microsoft Exchange Server 2010", "", "text/calendar; charset=\"utf-8\"; method=REPLY")
+}
+
+func reply(r Reply, prodid, organizer, contentType string) []byte {
+	ics := fmt.Sprintf(`BEGIN:VCALENDAR
+PRODID:%s
+VERSION:2.0
+METHOD:REPLY
+BEGIN:VEVENT
+DTSTART:%s
+DTSTAMP:%s
+%sUID:%s
+ATTENDEE;CUTYPE=INDIVIDUAL;ROLE=REQ-PARTICIPANT;PARTSTAT=%s;CN=%s:MAILTO:%s
+SEQUENCE:%d
+SUMMARY:%s
+END:VEVENT
+END:VCALENDAR
+`, prodid, r.Start.UTC().Format(stamp), r.DTStamp.UTC().Format(stamp), organizer, r.UID, r.PartStat, r.Name, r.Attendee, r.Sequence, r.PartStat)
+	return crlf(fmt.Sprintf(`From: %s <%s>
+To: %s
+Subject: %s: an event
+Message-ID: <reply-%s-%s-%d@mail.example>
+Date: %s
+MIME-Version: 1.0
+Content-Type: multipart/alternative; boundary="----=_reply"
+
+------=_reply
+Content-Type: text/plain; charset="UTF-8"
+
+%s has answered.
+------=_reply
+Content-Type: %s
+Content-Transfer-Encoding: base64
+
+%s
+------=_reply--
+`, r.Name, r.Attendee, r.Organizer, r.PartStat, r.Attendee, r.PartStat, r.DTStamp.Unix(), r.DTStamp.UTC().Format(time.RFC1123Z), r.Name, contentType,
+		lines(base64.StdEncoding.EncodeToString(crlf(ics)))))
+}
+
+func escape(s string) string {
+	return strings.NewReplacer(`\`, `\\`, ",", `\,`, ";", `\;`, "\n", `\n`).Replace(s)
+}
+
+func lines(s string) string {
+	var b strings.Builder
+	for len(s) > 76 {
+		b.WriteString(s[:76] + "\n")
+		s = s[76:]
+	}
+	return b.String() + s
+}
+
+func crlf(s string) []byte {
+	return []byte(strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\n", "\r\n"))
+}
