@@ -13,6 +13,8 @@ import (
 type claims struct {
 	pool    *pgxpool.Pool
 	serving *projector.Serving
+	owner   string // this process
+	alone   bool   // no other process can be alive: their leases are over
 }
 
 // owed is a claimed row: somebody who was told less than there is to tell.
@@ -42,7 +44,7 @@ func (c claims) claim(ctx context.Context, n int, lease time.Duration) (all []ow
 		if err != nil || len(uids) == 0 {
 			return err
 		}
-		if all, err = claimRows(ctx, tx, t, uids, max(1, n/len(uids)), lease); err != nil {
+		if all, err = c.claimRows(ctx, tx, t, uids, max(1, n/len(uids)), lease); err != nil {
 			return err
 		}
 		return requeue(ctx, tx, t, uids, all, max(1, n/len(uids)))
@@ -51,19 +53,19 @@ func (c claims) claim(ctx context.Context, n int, lease time.Duration) (all []ow
 }
 
 // claimRows leases up to share rows of each event.
-func claimRows(ctx context.Context, tx pgx.Tx, t projector.Tables, uids []string, share int, lease time.Duration) (all []owed, err error) {
+func (c claims) claimRows(ctx context.Context, tx pgx.Tx, t projector.Tables, uids []string, share int, lease time.Duration) (all []owed, err error) {
 	batch := &pgx.Batch{}
 	batch.Queue(`SET LOCAL synchronous_commit = on`)
 	for _, uid := range uids {
 		batch.Queue(t.SQL(`
-			UPDATE @.mail AS m SET lease_until = now() + $3
+			UPDATE @.mail AS m SET lease_until = now() + $3, lease_owner = $4
 			FROM @.event AS e, (
 				SELECT m.kind, m.recipient FROM @.mail AS m JOIN @.event AS e ON e.uid = m.subject
 				WHERE m.subject = $1 AND m.told < e.revision AND (m.kind = 'invite' OR m.told < 1)
 				AND m.due <= now() AND m.lease_until = '-infinity'
 				LIMIT $2 FOR UPDATE OF m SKIP LOCKED) AS pick
 			WHERE e.uid = $1 AND m.subject = $1 AND m.kind = pick.kind AND m.recipient = pick.recipient
-			RETURNING m.kind, m.subject, m.recipient, m.tenant, m.told, m.attempts, e.revision`), uid, share, lease).
+			RETURNING m.kind, m.subject, m.recipient, m.tenant, m.told, m.attempts, e.revision`), uid, share, lease, c.owner).
 			Query(func(rows pgx.Rows) error {
 				got, err := pgx.CollectRows(rows, pgx.RowToStructByPos[owed])
 				all = append(all, got...)
@@ -130,7 +132,7 @@ func (c claims) release(ctx context.Context, t projector.Tables, set string, o o
 	return err
 }
 
-// expired returns rows whose courier has been silent past its lease.
+// expired returns rows whose courier has been silent past its lease, or is known to be dead.
 func (c claims) expired(ctx context.Context, n int) ([]owed, error) {
 	t, err := c.serving.Tables(ctx)
 	if err != nil {
@@ -139,7 +141,7 @@ func (c claims) expired(ctx context.Context, n int) ([]owed, error) {
 	rows, err := c.pool.Query(ctx, t.SQL(`
 		SELECT m.kind, m.subject, m.recipient, m.tenant, m.told, m.attempts, e.revision
 		FROM @.mail AS m JOIN @.event AS e ON e.uid = m.subject
-		WHERE m.lease_until > '-infinity' AND m.lease_until < now() LIMIT $1`), n)
+		WHERE m.lease_until > '-infinity' AND (m.lease_until < now() OR $2 AND m.lease_owner <> $3) LIMIT $1`), n, c.alone, c.owner)
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,7 @@ type Options struct {
 	Log       *slog.Logger
 	Registry  prometheus.Registerer
 	Parallel  int              // mails at a time; default 8
+	Alone     bool             // this is the only process that can be working on the ledger
 	Now       func() time.Time // default time.Now
 }
 
@@ -69,7 +70,7 @@ func NewCouriers(opts Options) (*Couriers, projector.Projection) {
 		}
 		c.Wake()
 	})
-	c.claims = claims{pool: opts.Pool, serving: projector.NewServing(opts.Pool, p)}
+	c.claims = claims{pool: opts.Pool, serving: projector.NewServing(opts.Pool, p), owner: uuid.NewString(), alone: opts.Alone}
 	return c, p
 }
 
@@ -212,14 +213,21 @@ func (c *Couriers) postpone(ctx context.Context, o owed, count bool) {
 	}
 }
 
-// handBack frees rows whose courier died. Whether the mail left before it did only the log can say, so the log is
-// asked, after the lease has ended.
+// handBack frees rows whose courier died: when the lease has ended, or at once where no other process can be alive.
+// Whether the mail left before it did only the log can say, so the log is asked.
 func (c *Couriers) handBack(ctx context.Context) {
 	for {
+		pause := 5 * time.Second
+		if !c.ready.Load() {
+			pause = 50 * time.Millisecond
+		}
 		select {
-		case <-time.After(5 * time.Second):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return
+		}
+		if !c.ready.Load() {
+			continue
 		}
 		if err := c.handBackOnce(ctx); err != nil && ctx.Err() == nil {
 			c.opts.Log.Debug("couriers: looking for ended leases", "error", err)
@@ -229,7 +237,7 @@ func (c *Couriers) handBack(ctx context.Context) {
 
 func (c *Couriers) handBackOnce(ctx context.Context) error {
 	rows, err := c.claims.expired(ctx, 1000)
-	if err != nil || !c.ready.Load() {
+	if err != nil {
 		return err
 	}
 	for _, o := range rows {
@@ -249,7 +257,7 @@ func (c *Couriers) handBackOnce(ctx context.Context) error {
 				settled = 1
 			}
 		}
-		c.opts.Log.Warn("couriers: a lease ended without an outcome", "kind", o.Kind, "event", o.Subject, "recipient", o.Recipient, "settled", settled)
+		c.opts.Log.Info("couriers: a lease ended without an outcome", "kind", o.Kind, "event", o.Subject, "recipient", o.Recipient, "settled", settled)
 		if err := c.claims.skip(ctx, o, settled); err != nil {
 			return err
 		}

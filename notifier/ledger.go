@@ -31,6 +31,7 @@ CREATE TABLE @.mail (
 	attempts    int         NOT NULL DEFAULT 0, -- failed ones since the last success
 	due         timestamptz NOT NULL DEFAULT '-infinity',
 	lease_until timestamptz NOT NULL DEFAULT '-infinity', -- later: a courier has it
+	lease_owner text        NOT NULL DEFAULT '', -- the process it works in
 	PRIMARY KEY (kind, subject, recipient)
 );
 CREATE INDEX ON @.mail (subject, told);

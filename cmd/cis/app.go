@@ -115,11 +115,11 @@ func (a *App) wire() (err error) {
 	var todo, ledger projector.Projection
 	a.worker, todo = inbox.NewWorker(inbox.WorkerOptions{
 		Pool: a.pool, Receiver: a.receiver, Handler: a.handler, Keys: itip.Interpreter{Keys: a.keys, Addresses: book},
-		Log: a.log, Registry: a.registry,
+		Log: a.log, Registry: a.registry, Alone: a.own,
 	})
 	a.couriers, ledger = notifier.NewCouriers(notifier.Options{
 		Pool: a.pool, Handler: a.handler, Keys: a.keys, Addresses: book, Transport: a.transport, Composer: composer,
-		Log: a.log, Registry: a.registry,
+		Log: a.log, Registry: a.registry, Alone: a.own,
 	})
 	a.runner = projector.New(a.pool, a.store, a.logID, a.log, append(projections.All(a.facts), todo, ledger)...)
 	a.smtp = smtpd.New(smtpd.Options{

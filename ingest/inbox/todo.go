@@ -22,6 +22,7 @@ CREATE TABLE @.todo (
 	attempts    int         NOT NULL DEFAULT 0,
 	due         timestamptz NOT NULL DEFAULT '-infinity',
 	lease_until timestamptz NOT NULL DEFAULT '-infinity',
+	lease_owner text        NOT NULL DEFAULT '', -- the process it is handled in
 	poison      text        -- why it is not tried again
 );
 CREATE INDEX ON @.todo (lane, position);
@@ -65,6 +66,8 @@ func apply(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
 type todo struct {
 	pool    *pgxpool.Pool
 	serving *projector.Serving
+	owner   string // this process
+	alone   bool   // no other process can be alive: their leases are over
 }
 
 // task is a claimed mail.
@@ -82,13 +85,13 @@ func (l todo) claim(ctx context.Context, n int, lease time.Duration) ([]task, er
 		return nil, err
 	}
 	rows, err := l.pool.Query(ctx, t.SQL(`
-		UPDATE @.todo SET lease_until = now() + $2, attempts = attempts + 1
+		UPDATE @.todo SET lease_until = now() + $2, lease_owner = $3, attempts = attempts + 1
 		WHERE mail_id IN (
 			SELECT mail_id FROM @.todo t
-			WHERE poison IS NULL AND due <= now() AND lease_until <= now()
+			WHERE poison IS NULL AND due <= now() AND (lease_until <= now() OR $4 AND lease_owner <> $3)
 			AND NOT EXISTS (SELECT FROM @.todo e WHERE e.lane = t.lane AND e.position < t.position AND e.poison IS NULL)
 			ORDER BY position LIMIT $1 FOR UPDATE SKIP LOCKED)
-		RETURNING mail_id, tenant, received, attempts`), n, lease)
+		RETURNING mail_id, tenant, received, attempts`), n, lease, l.owner, l.alone)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/calendar-invite-server/cis/ingest/message"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/projector"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -46,7 +47,8 @@ type WorkerOptions struct {
 	Handler  *commands.Handler
 	Keys     itip.Interpreter
 	Log      *slog.Logger
-	Parallel int // mails at a time; default 16
+	Parallel int  // mails at a time; default 16
+	Alone    bool // this is the only process that can be handling mails
 	Registry prometheus.Registerer
 }
 
@@ -61,7 +63,7 @@ func NewWorker(opts WorkerOptions) (*Worker, projector.Projection) {
 	}
 	opts.Registry.MustRegister(w.handled)
 	p := Projection(func(bool) { w.Wake() })
-	w.todo = todo{pool: opts.Pool, serving: projector.NewServing(opts.Pool, p)}
+	w.todo = todo{pool: opts.Pool, serving: projector.NewServing(opts.Pool, p), owner: uuid.NewString(), alone: opts.Alone}
 	return w, p
 }
 

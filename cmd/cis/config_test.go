@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestConfig(t *testing.T) {
+	read := func(env map[string]string) (*Config, []setting, error) {
+		return readConfig(func(name string) string { return env[name] })
+	}
+	t.Run("nothing configured is a configuration", func(t *testing.T) {
+		cfg, _, err := read(map[string]string{"CIS_RELAY": "", "CIS_DOMAIN": " "})
+		if err != nil || cfg.Domain != "localhost" || cfg.MailAuth != "off" || cfg.PublicURL != "http://127.0.0.1:8080" || cfg.Landing != "http://127.0.0.1:8080/thanks" {
+			t.Errorf("got %+v, %v", cfg, err)
+		}
+	})
+	t.Run("all mistakes come in one message", func(t *testing.T) {
+		_, _, err := read(map[string]string{
+			"CIS_DOMAIN": "a b", "CIS_HTTP": "8080", "CIS_PUBLIC_URL": "ftp://x", "CIS_SECRET": "short", "EVENTSTORE_URL": "what", "DATABASE_URL": "postgres://u:hunter2@h:port/x",
+			"CIS_MAIL_AUTH": "maybe", "CIS_TLS_CERT": "/nowhere", "CIS_TRUSTED_PROXIES": "me", "EVENT_VIEW_LENGTH": "-1", "LOG_LEVEL": "loud",
+		})
+		if err == nil {
+			t.Fatal("accepted")
+		}
+		for _, name := range strings.Fields("CIS_DOMAIN CIS_HTTP CIS_PUBLIC_URL CIS_SECRET EVENTSTORE_URL DATABASE_URL CIS_MAIL_AUTH CIS_TLS_CERT CIS_TRUSTED_PROXIES EVENT_VIEW_LENGTH LOG_LEVEL") {
+			if !strings.Contains(err.Error(), name) {
+				t.Errorf("%s is not mentioned in: %v", name, err)
+			}
+		}
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Error("a password is in the message")
+		}
+	})
+	t.Run("senders that cannot be proven are not pretended to be", func(t *testing.T) {
+		if _, _, err := read(map[string]string{"CIS_DOMAIN": "cis.example"}); err == nil || !strings.Contains(err.Error(), "CIS_MAIL_AUTH") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("secrets are not shown", func(t *testing.T) {
+		_, settings, _ := read(map[string]string{"CIS_SECRET": strings.Repeat("s3cret", 8), "CIS_ADMIN_KEY": "hunter2", "CIS_RELAY": "smtp://u:hunter2@h:25", "DATABASE_URL": "postgres://u:hunter2@h/x"})
+		for _, s := range settings {
+			if strings.Contains(s.Value, "hunter2") || strings.Contains(s.Value, "s3cret") {
+				t.Errorf("%s=%s", s.Name, s.Value)
+			}
+		}
+	})
+}
+
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"mail", "import", "--help"}, {"completion", "bash"}, {"version"}, {"config", "--json"}} {
+		var out bytes.Buffer
+		root := newRoot()
+		root.SetArgs(args)
+		root.SetOut(&out)
+		if err := root.Execute(); err != nil || out.Len() == 0 {
+			t.Errorf("cis %v: %v", args, err)
+		}
+	}
+}
