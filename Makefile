@@ -37,7 +37,7 @@ test-eventstore: ## run the store contract against EVENTSTORE_URL=esdb://…
 
 .PHONY: bench
 bench: deps build ## end-to-end figures, each with the ceiling measured in the same run
-	@$(GO) run ./internal/bench $(BENCH)
+	$(GO) test -run '^$$' -bench 'Benchmark$(BENCH)' -benchtime 1x -timeout 30m ./cmd/cis
 
 .PHONY: fuzz
 fuzz: ## fuzz the readers of untrusted input, 30 s each

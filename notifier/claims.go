@@ -36,6 +36,9 @@ func (c claims) claim(ctx context.Context, n int, lease time.Duration) (all []ow
 		return nil, err
 	}
 	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, projector.ByIndex); err != nil {
+			return err
+		}
 		rows, err := tx.Query(ctx, t.SQL(`SELECT uid FROM @.event WHERE due <= now() ORDER BY due, uid LIMIT 16 FOR UPDATE SKIP LOCKED`))
 		if err != nil {
 			return err

@@ -84,18 +84,25 @@ func (l todo) claim(ctx context.Context, n int, lease time.Duration) ([]task, er
 	if err != nil {
 		return nil, err
 	}
-	rows, err := l.pool.Query(ctx, t.SQL(`
-		UPDATE @.todo SET lease_until = now() + $2, lease_owner = $3, attempts = attempts + 1
-		WHERE mail_id IN (
-			SELECT mail_id FROM @.todo t
-			WHERE poison IS NULL AND due <= now() AND (lease_until <= now() OR $4 AND lease_owner <> $3)
-			AND NOT EXISTS (SELECT FROM @.todo e WHERE e.lane = t.lane AND e.position < t.position AND e.poison IS NULL)
-			ORDER BY position LIMIT $1 FOR UPDATE SKIP LOCKED)
-		RETURNING mail_id, tenant, received, attempts`), n, lease, l.owner, l.alone)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[task])
+	var tasks []task
+	err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+		batch := &pgx.Batch{}
+		batch.Queue(projector.ByIndex)
+		batch.Queue(t.SQL(`
+			UPDATE @.todo SET lease_until = now() + $2, lease_owner = $3, attempts = attempts + 1
+			WHERE mail_id IN (
+				SELECT mail_id FROM @.todo t
+				WHERE poison IS NULL AND due <= now() AND (lease_until <= now() OR $4 AND lease_owner <> $3)
+				AND NOT EXISTS (SELECT FROM @.todo e WHERE e.lane = t.lane AND e.position < t.position AND e.poison IS NULL)
+				ORDER BY position LIMIT $1 FOR UPDATE SKIP LOCKED)
+			RETURNING mail_id, tenant, received, attempts`), n, lease, l.owner, l.alone).
+			Query(func(rows pgx.Rows) (err error) {
+				tasks, err = pgx.CollectRows(rows, pgx.RowToStructByPos[task])
+				return err
+			})
+		return tx.SendBatch(ctx, batch).Close()
+	})
+	return tasks, err
 }
 
 // postpone gives a mail back, to be tried again later.

@@ -79,20 +79,27 @@ func (w *Worker) Wake() {
 func (w *Worker) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	free := make(chan struct{}, w.parallel)
+	tasks := make(chan task)
+	defer close(tasks)
+	for range w.parallel {
+		wg.Go(func() {
+			for t := range tasks {
+				w.work(context.WithoutCancel(ctx), t)
+			}
+		})
+	}
 	for ctx.Err() == nil {
-		tasks, err := w.todo.claim(ctx, max(1, w.parallel-len(free)), lease)
+		claimed, err := w.todo.claim(ctx, 4*w.parallel, lease)
 		if err != nil && ctx.Err() == nil {
 			w.log.Debug("inbox: claiming", "error", err) // the database is away, or not set up yet
 		}
-		for _, t := range tasks {
-			free <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-free; w.Wake() }()
-				w.work(context.WithoutCancel(ctx), t)
-			})
+		for _, t := range claimed {
+			select {
+			case tasks <- t:
+			case <-ctx.Done(): // not begun; its lease is over when this process is
+			}
 		}
-		if len(tasks) > 0 && len(free) < w.parallel {
+		if len(claimed) > 0 {
 			continue
 		}
 		select {

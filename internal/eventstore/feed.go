@@ -109,6 +109,13 @@ func (f *feed) fail(err error) {
 	f.changed.Broadcast()
 }
 
+// full says that a whole page is waiting.
+func (f *feed) full() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.page.Records) >= f.size
+}
+
 // next waits for something new and returns all of it, up to a page.
 func (f *feed) next() (Page, error) {
 	f.mu.Lock()

@@ -32,7 +32,8 @@ type Subscriber struct {
 type SubscriberOptions struct {
 	StreamPrefixes []string
 	Checkpoint     Checkpoint
-	PageSize       int // records per message at most; default 1000
+	PageSize       int           // records per message at most; default 1000
+	Linger         time.Duration // least time between two pages while live, so that a busy log comes in fewer pages; default 10 ms
 }
 
 var _ message.Subscriber = (*Subscriber)(nil)
@@ -41,6 +42,9 @@ var _ message.Subscriber = (*Subscriber)(nil)
 func (c *Client) NewSubscriber(opts SubscriberOptions) *Subscriber {
 	if opts.PageSize == 0 {
 		opts.PageSize = 1000
+	}
+	if opts.Linger == 0 {
+		opts.Linger = 10 * time.Millisecond
 	}
 	return &Subscriber{client: c, opts: opts}
 }
@@ -117,11 +121,19 @@ func (s *Subscriber) subscribeOnce(ctx context.Context, out chan<- *message.Mess
 	if err != nil {
 		return false, err
 	}
+	var last time.Time
 	for {
+		if wait := s.opts.Linger - time.Since(last); wait > 0 && !f.full() {
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+			}
+		}
 		page, err := f.next()
 		if err != nil {
 			return delivered, err
 		}
+		last = time.Now()
 		msg := message.NewMessage(watermill.NewUUID(), nil)
 		msg.SetContext(context.WithValue(ctx, pageKey{}, page))
 		select {

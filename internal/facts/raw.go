@@ -24,6 +24,9 @@ var (
 func (l *Log) AppendRaw(ctx context.Context, tenant, mailID string, raw []byte) (int, error) {
 	stream := mail.RawStream(mailID)
 	packed := encoder.EncodeAll(raw, nil)
+	if err := l.vault.Prepare(ctx, mailID); err != nil { // a mail is new, nearly always: no use looking for its key first
+		return 0, fmt.Errorf("sealing a message: %w", err)
+	}
 	meta := fmt.Appendf(nil, `{"tenant":%q}`, tenant)
 	const payload = rawChunk - 64 // room for nonce and tag
 	n := 0

@@ -34,3 +34,7 @@ type Tables string
 
 // SQL qualifies table names. Plans are cached per text, and so per generation.
 func (t Tables) SQL(text string) string { return strings.ReplaceAll(text, "@.", string(t)+".") }
+
+// ByIndex, at the start of a transaction, keeps the planner to indexes. Queues have rows come and go faster than
+// statistics are gathered; a plan made while one was empty must not scan it when it holds a hundred thousand.
+const ByIndex = `SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_bitmapscan', 'enable_hashagg']) AS name`

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -90,18 +91,41 @@ func (l *eventLog) write() {
 		case <-l.quit:
 			return
 		}
-		batch := []*appendRequest{first}
-	gather:
-		for len(batch) < maxBatch {
-			select {
-			case req := <-l.queue:
-				batch = append(batch, req)
-			default:
-				break gather
-			}
-		}
-		l.commit(batch)
+		l.commit(l.gather(first))
 	}
+}
+
+// linger is how long the writer waits for company after its first request while others have been around lately. A
+// commit costs as much as a dozen appends, so under load waiting this little makes everybody faster; alone nobody waits.
+const linger = 700 * time.Microsecond
+
+// gather returns what one transaction commits.
+func (l *eventLog) gather(first *appendRequest) []*appendRequest {
+	batch := []*appendRequest{first}
+	var patience <-chan time.Time
+	if l.company > 1 {
+		patience = time.After(linger)
+	}
+	for len(batch) < maxBatch {
+		select {
+		case req := <-l.queue:
+			batch = append(batch, req)
+			continue
+		default:
+		}
+		if patience == nil || len(batch) >= 2*l.company {
+			break
+		}
+		select {
+		case req := <-l.queue:
+			batch = append(batch, req)
+			continue
+		case <-patience:
+		}
+		break
+	}
+	l.company = (l.company + len(batch) + 1) / 2
+	return batch
 }
 
 // commit runs one transaction. A failure stops the store: after a failed fsync nothing in memory can be trusted.

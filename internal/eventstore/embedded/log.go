@@ -66,6 +66,7 @@ type eventLog struct {
 	readers *sql.DB
 	insert  *sql.Stmt
 	headOf  *sql.Stmt // the last revision of a stream
+	reads   struct{ last, stream, streamBack, all, allBack *sql.Stmt }
 
 	queue  chan *appendRequest
 	quit   chan struct{}
@@ -74,6 +75,8 @@ type eventLog struct {
 
 	tail  *tail
 	heads map[string]int64 // last revision per stream, a cache of the writer's
+
+	company int // how many requests lately shared a commit; the writer's
 
 	mu    sync.RWMutex
 	meta  map[string]streamMeta // streams with metadata
@@ -130,6 +133,17 @@ func (l *eventLog) openFile(path string) error {
 	}
 	l.readers.SetMaxOpenConns(16)
 	l.readers.SetMaxIdleConns(16)
+	for stmt, text := range map[**sql.Stmt]string{
+		&l.reads.last:       `SELECT coalesce(max(revision), -1) FROM event WHERE stream = ?`,
+		&l.reads.stream:     `SELECT ` + columns + ` FROM event WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision LIMIT ?`,
+		&l.reads.streamBack: `SELECT ` + columns + ` FROM event WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision DESC LIMIT ?`,
+		&l.reads.all:        `SELECT ` + columns + ` FROM event WHERE position >= ? ORDER BY position LIMIT ?`,
+		&l.reads.allBack:    `SELECT ` + columns + ` FROM event WHERE position <= ? ORDER BY position DESC LIMIT ?`,
+	} {
+		if *stmt, err = l.readers.Prepare(text); err != nil {
+			return err
+		}
+	}
 	return l.loadState()
 }
 
@@ -156,7 +170,12 @@ func (l *eventLog) loadState() error {
 		return err
 	}
 	// Ordered by revision: the last metadata event of a stream wins. '%' follows '$', so this is the prefix "$$".
-	recs, err := query(context.Background(), l.writer, `SELECT `+columns+` FROM event WHERE stream >= '$$' AND stream < '$%' ORDER BY stream, revision`)
+	metadata, err := l.writer.Prepare(`SELECT ` + columns + ` FROM event WHERE stream >= '$$' AND stream < '$%' ORDER BY stream, revision`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = metadata.Close() }()
+	recs, err := query(context.Background(), metadata)
 	if err != nil {
 		return err
 	}
@@ -185,8 +204,8 @@ func (l *eventLog) closeFiles() {
 }
 
 // query returns the rows of one of this package's SELECTs over columns.
-func query(ctx context.Context, db *sql.DB, text string, args ...any) ([]*record, error) {
-	rows, err := db.QueryContext(ctx, text, args...)
+func query(ctx context.Context, stmt *sql.Stmt, args ...any) ([]*record, error) {
+	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
 		return nil, err
 	}

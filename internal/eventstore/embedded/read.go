@@ -157,24 +157,22 @@ func (l *eventLog) stream(ctx context.Context, name string) (int64, streamMeta, 
 		return tombstoneRevision, meta, nil
 	}
 	var last int64
-	err := l.readers.QueryRowContext(ctx, `SELECT coalesce(max(revision), -1) FROM event WHERE stream = ?`, name).Scan(&last)
+	err := l.reads.last.QueryRowContext(ctx, name).Scan(&last)
 	return last, meta, err
 }
 
 // readStream returns up to n records of a stream from a revision on, within [low, high].
 func (l *eventLog) readStream(ctx context.Context, name string, from, low, high int64, backwards bool, n int) ([]*record, error) {
 	if backwards {
-		return query(ctx, l.readers, `SELECT `+columns+` FROM event WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision DESC LIMIT ?`,
-			name, low, min(from, high), n)
+		return query(ctx, l.reads.streamBack, name, low, min(from, high), n)
 	}
-	return query(ctx, l.readers, `SELECT `+columns+` FROM event WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision LIMIT ?`,
-		name, max(from, low), high, n)
+	return query(ctx, l.reads.stream, name, max(from, low), high, n)
 }
 
 // readAll returns up to n records from a position on, inclusively.
 func (l *eventLog) readAll(ctx context.Context, from int64, backwards bool, n int) ([]*record, error) {
 	if backwards {
-		return query(ctx, l.readers, `SELECT `+columns+` FROM event WHERE position <= ? ORDER BY position DESC LIMIT ?`, from, n)
+		return query(ctx, l.reads.allBack, from, n)
 	}
-	return query(ctx, l.readers, `SELECT `+columns+` FROM event WHERE position >= ? ORDER BY position LIMIT ?`, from, n)
+	return query(ctx, l.reads.all, from, n)
 }
