@@ -36,7 +36,7 @@ type Options struct {
 	Composer  *Composer
 	Log       *slog.Logger
 	Registry  prometheus.Registerer
-	Parallel  int              // mails at a time; default 8
+	Parallel  int              // mails at a time; default 24
 	Alone     bool             // this is the only process that can be working on the ledger
 	Now       func() time.Time // default time.Now
 }
@@ -54,7 +54,7 @@ type Couriers struct {
 // NewCouriers makes couriers and the ledger that feeds them.
 func NewCouriers(opts Options) (*Couriers, projector.Projection) {
 	if opts.Parallel == 0 {
-		opts.Parallel = 8
+		opts.Parallel = 24
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -115,7 +115,7 @@ func (c *Couriers) round(ctx context.Context, work chan<- owed) int {
 	if !c.ready.Load() || c.down.now(c.opts.Now()) {
 		return 0
 	}
-	rows, err := c.claims.claim(ctx, 8*c.opts.Parallel, lease)
+	rows, err := c.claims.claim(ctx, 4*c.opts.Parallel, lease)
 	if err != nil {
 		if ctx.Err() == nil {
 			c.opts.Log.Debug("couriers: claiming", "error", err) // the database is away

@@ -41,6 +41,7 @@ func (r *Rejection) Error() string {
 // Relay sends through a mail server, over connections that are kept and reused.
 type Relay struct {
 	client *mail.Client
+	slots  chan struct{} // bounds the connections
 	mu     sync.Mutex
 	idle   []idleConn
 	closed bool
@@ -50,6 +51,9 @@ type idleConn struct {
 	conn  *smtp.Client
 	since time.Time
 }
+
+// maxConnections is how many connections to the relay there are at a time; many providers dislike more.
+const maxConnections = 12
 
 // maxIdle is how long a connection may rest before it is not trusted any more.
 const maxIdle = 20 * time.Second
@@ -86,12 +90,18 @@ func NewRelay(raw, helo string) (*Relay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the relay: %w", err)
 	}
-	return &Relay{client: client}, nil
+	return &Relay{client: client, slots: make(chan struct{}, maxConnections)}, nil
 }
 
 // Send uses a resting connection or makes one. A connection that was resting may have been closed by the other side;
 // if it proves dead before the mail was begun, a fresh one is tried.
 func (r *Relay) Send(ctx context.Context, msg *mail.Msg) (string, error) {
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 	conn, rested, err := r.take(ctx)
 	if err != nil {
 		return "", err

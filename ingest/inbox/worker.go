@@ -47,7 +47,7 @@ type WorkerOptions struct {
 	Handler  *commands.Handler
 	Keys     itip.Interpreter
 	Log      *slog.Logger
-	Parallel int  // mails at a time; default 16
+	Parallel int  // mails at a time; default 32
 	Alone    bool // this is the only process that can be handling mails
 	Registry prometheus.Registerer
 }
@@ -55,7 +55,7 @@ type WorkerOptions struct {
 // NewWorker makes a worker and the projection that feeds it.
 func NewWorker(opts WorkerOptions) (*Worker, projector.Projection) {
 	if opts.Parallel == 0 {
-		opts.Parallel = 16
+		opts.Parallel = 32
 	}
 	w := &Worker{
 		receiver: opts.Receiver, handler: opts.Handler, in: opts.Keys, log: opts.Log, parallel: opts.Parallel, wake: make(chan struct{}, 1),

@@ -33,7 +33,7 @@ type SubscriberOptions struct {
 	StreamPrefixes []string
 	Checkpoint     Checkpoint
 	PageSize       int           // records per message at most; default 1000
-	Linger         time.Duration // least time between two pages while live, so that a busy log comes in fewer pages; default 10 ms
+	Linger         time.Duration // least time between two pages while live, so that a busy log comes in fewer pages; default 25 ms
 }
 
 var _ message.Subscriber = (*Subscriber)(nil)
@@ -44,7 +44,7 @@ func (c *Client) NewSubscriber(opts SubscriberOptions) *Subscriber {
 		opts.PageSize = 1000
 	}
 	if opts.Linger == 0 {
-		opts.Linger = 10 * time.Millisecond
+		opts.Linger = 25 * time.Millisecond
 	}
 	return &Subscriber{client: c, opts: opts}
 }

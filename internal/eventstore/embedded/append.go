@@ -97,7 +97,7 @@ func (l *eventLog) write() {
 
 // linger is how long the writer waits for company after its first request while others have been around lately. A
 // commit costs as much as a dozen appends, so under load waiting this little makes everybody faster; alone nobody waits.
-const linger = 700 * time.Microsecond
+const linger = time.Millisecond
 
 // gather returns what one transaction commits.
 func (l *eventLog) gather(first *appendRequest) []*appendRequest {
@@ -113,7 +113,7 @@ func (l *eventLog) gather(first *appendRequest) []*appendRequest {
 			continue
 		default:
 		}
-		if patience == nil || len(batch) >= 2*l.company {
+		if patience == nil || len(batch) >= 4*l.company {
 			break
 		}
 		select {

@@ -113,7 +113,7 @@ func openLog(dir string) (*eventLog, error) {
 
 func (l *eventLog) openFile(path string) error {
 	const pragmas = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-		"&_pragma=cache_size(-65536)&_pragma=wal_autocheckpoint(4000)"
+		"&_pragma=cache_size(-65536)&_pragma=wal_autocheckpoint(16000)"
 	var err error
 	if l.writer, err = sql.Open("sqlite", "file:"+path+pragmas); err != nil {
 		return err
@@ -133,12 +133,13 @@ func (l *eventLog) openFile(path string) error {
 	}
 	l.readers.SetMaxOpenConns(16)
 	l.readers.SetMaxIdleConns(16)
+	// ?+0: SQLite looks at the values of bare parameters when it plans, and so plans again for every new value.
 	for stmt, text := range map[**sql.Stmt]string{
 		&l.reads.last:       `SELECT coalesce(max(revision), -1) FROM event WHERE stream = ?`,
-		&l.reads.stream:     `SELECT ` + columns + ` FROM event WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision LIMIT ?`,
-		&l.reads.streamBack: `SELECT ` + columns + ` FROM event WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision DESC LIMIT ?`,
-		&l.reads.all:        `SELECT ` + columns + ` FROM event WHERE position >= ? ORDER BY position LIMIT ?`,
-		&l.reads.allBack:    `SELECT ` + columns + ` FROM event WHERE position <= ? ORDER BY position DESC LIMIT ?`,
+		&l.reads.stream:     `SELECT ` + columns + ` FROM event WHERE stream = ? AND revision BETWEEN ?+0 AND ?+0 ORDER BY revision LIMIT ?+0`,
+		&l.reads.streamBack: `SELECT ` + columns + ` FROM event WHERE stream = ? AND revision BETWEEN ?+0 AND ?+0 ORDER BY revision DESC LIMIT ?+0`,
+		&l.reads.all:        `SELECT ` + columns + ` FROM event WHERE position >= ?+0 ORDER BY position LIMIT ?+0`,
+		&l.reads.allBack:    `SELECT ` + columns + ` FROM event WHERE position <= ?+0 ORDER BY position DESC LIMIT ?+0`,
 	} {
 		if *stmt, err = l.readers.Prepare(text); err != nil {
 			return err

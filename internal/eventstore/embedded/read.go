@@ -47,62 +47,84 @@ func (r *reader) send(rec *record) error { return r.call.SendMsg(encoded(encodeE
 // readStream sends up to count events, from the given revision on inclusively. A counted read may send nothing but
 // events or StreamNotFound: the client panics at anything else.
 func (r *reader) readStream(name string) error {
-	last, meta, err := r.log.stream(r.call.Context(), name)
-	if err != nil {
-		return status.FromContextError(err).Err()
-	}
-	if last == tombstoneRevision {
+	meta, gone := r.log.streamMeta(name)
+	if gone {
 		r.call.SetTrailer(streamDeleted(name))
 		return status.Errorf(codes.FailedPrecondition, "Event stream '%s' is deleted.", name)
 	}
-	if last < 0 || meta.deleted() {
-		return r.call.Send(&api.ReadResp{Content: &api.ReadResp_StreamNotFound_{StreamNotFound: &api.ReadResp_StreamNotFound{
-			StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(name)},
-		}}})
+	w := window{low: meta.firstRevision(-1), high: math.MaxInt64 - 1}
+	if w.from = r.streamStart(); r.backwards() {
+		w.high = w.from
+	} else {
+		w.from = max(w.from, w.low)
 	}
-	low, high := meta.firstRevision(last), last
-	from := r.streamStart(last)
-	next := max(from, low)
-	if r.backwards() {
-		next, high = min(from, last), min(from, last)
-	}
-	oldest := meta.oldest(r.log.now())
-	for left := r.opts.GetCount(); left > 0; {
-		recs, err := r.log.readStream(r.call.Context(), name, next, low, high, r.backwards(), int(min(left, pageSize)))
+	if meta.MaxCount != nil { // only then does what may be seen depend on where the stream ends
+		last, err := r.log.lastRevision(r.call.Context(), name)
 		if err != nil {
 			return status.FromContextError(err).Err()
 		}
+		w.low = meta.firstRevision(last)
+		w.from = max(w.from, w.low)
+	}
+	if !meta.deleted() {
+		found, err := r.sendStream(name, w, meta.oldest(r.log.now()))
+		if found || err != nil {
+			return err
+		}
+	}
+	last, err := r.log.lastRevision(r.call.Context(), name)
+	if err != nil {
+		return status.FromContextError(err).Err()
+	}
+	if last >= 0 && !meta.deleted() {
+		return nil // it exists; there is just nothing where the reader looks
+	}
+	return r.call.Send(&api.ReadResp{Content: &api.ReadResp_StreamNotFound_{StreamNotFound: &api.ReadResp_StreamNotFound{
+		StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(name)},
+	}}})
+}
+
+// window is what of a stream a reader may see, and where it starts.
+type window struct{ from, low, high int64 }
+
+// sendStream sends what is in the window; found says that there was anything, visible or too old.
+func (r *reader) sendStream(name string, w window, oldest int64) (found bool, err error) {
+	for left := r.opts.GetCount(); left > 0; {
+		recs, err := r.log.readStream(r.call.Context(), name, w.from, w.low, w.high, r.backwards(), int(min(left, pageSize)))
+		if err != nil {
+			return found, status.FromContextError(err).Err()
+		}
+		found = found || len(recs) > 0
 		for _, rec := range recs {
 			if rec.created < oldest {
 				continue
 			}
 			if err := r.send(rec); err != nil {
-				return err
+				return found, err
 			}
 			left--
 		}
 		if len(recs) < pageSize {
-			return nil
+			return found, nil
 		}
-		next = recs[len(recs)-1].revision + 1
+		w.from = recs[len(recs)-1].revision + 1
 		if r.backwards() {
-			next -= 2
+			w.from -= 2
 		}
 	}
-	return nil
+	return found, nil
 }
 
-func (r *reader) streamStart(last int64) int64 {
+// streamStart is the revision a read starts at; the end is behind any revision there can be.
+func (r *reader) streamStart() int64 {
 	stream := r.opts.GetStream()
 	switch {
-	case stream.GetEnd() != nil && r.backwards():
-		return last
 	case stream.GetEnd() != nil:
-		return last + 1
+		return math.MaxInt64 - 1
 	case stream.GetStart() != nil:
 		return 0
 	default:
-		return int64(min(stream.GetRevision(), math.MaxInt64))
+		return int64(min(stream.GetRevision(), math.MaxInt64-1))
 	}
 }
 
@@ -148,17 +170,17 @@ func (r *reader) readAll() error {
 	return nil
 }
 
-// stream returns the last revision (-1: none, tombstoneRevision: ended) and the metadata of a stream.
-func (l *eventLog) stream(ctx context.Context, name string) (int64, streamMeta, error) {
+// streamMeta returns a stream's metadata, and whether the stream was tombstoned.
+func (l *eventLog) streamMeta(name string) (streamMeta, bool) {
 	l.mu.RLock()
-	meta, gone := l.meta[name], l.tombs[name]
-	l.mu.RUnlock()
-	if gone {
-		return tombstoneRevision, meta, nil
-	}
-	var last int64
-	err := l.reads.last.QueryRowContext(ctx, name).Scan(&last)
-	return last, meta, err
+	defer l.mu.RUnlock()
+	return l.meta[name], l.tombs[name]
+}
+
+// lastRevision is a stream's last revision, -1 if it has none.
+func (l *eventLog) lastRevision(ctx context.Context, name string) (last int64, err error) {
+	err = l.reads.last.QueryRowContext(ctx, name).Scan(&last)
+	return last, err
 }
 
 // readStream returns up to n records of a stream from a revision on, within [low, high].

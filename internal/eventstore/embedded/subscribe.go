@@ -97,7 +97,7 @@ func (r *reader) source(ctx context.Context) (source, int64, error) {
 		src := streamSource{log: r.log, name: name}
 		switch {
 		case stream.GetEnd() != nil:
-			last, _, err := r.log.stream(ctx, name)
+			last, err := r.log.lastRevision(ctx, name)
 			return src, last, err
 		case stream.GetStart() != nil:
 			return src, -1, nil
@@ -141,8 +141,9 @@ func (s streamSource) cursor(r *record) int64 { return r.revision }
 func (s streamSource) next(ctx context.Context, cursor int64) ([]*record, bool, <-chan struct{}, error) {
 	// The channel first, the read second: what is published in between wakes us once too often, never too seldom.
 	_, wake, _ := s.log.tail.after(s.log.tail.head(), 0)
-	last, meta, err := s.log.stream(ctx, s.name)
-	if err != nil || last == tombstoneRevision {
+	meta, gone := s.log.streamMeta(s.name)
+	last, err := s.log.lastRevision(ctx, s.name)
+	if err != nil || gone {
 		return nil, false, wake, err
 	}
 	recs, err := s.log.readStream(ctx, s.name, cursor+1, meta.firstRevision(last), last, false, pageSize)

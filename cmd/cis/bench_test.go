@@ -1,0 +1,430 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/calendar-invite-server/cis/commands"
+	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/schema"
+	"github.com/calendar-invite-server/cis/internal/clientmail"
+	"github.com/calendar-invite-server/cis/internal/eventstore"
+	"github.com/calendar-invite-server/cis/internal/sink"
+	"github.com/google/uuid"
+	gomail "github.com/wneessen/go-mail"
+	"golang.org/x/sync/errgroup"
+)
+
+// The benchmarks run the whole server on the real parts (embedded store, private PostgreSQL, loopback SMTP and HTTP)
+// and measure the ceiling of the part that bounds them in the same run: only ratios travel between machines.
+//
+//	make bench               all of them
+//	make bench BENCH=Replies one
+
+func benchStage(b *testing.B) *stage {
+	b.Helper()
+	tuneGC()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	s, err := newStage(ctx, slog.New(slog.DiscardHandler), map[string]string{"CIS_TRUSTED_PROXIES": "127.0.0.1"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(s.close)
+	return s
+}
+
+// benchEvent makes an event and returns its UID.
+func benchEvent(b *testing.B, s *stage, ctx context.Context, name string) string {
+	b.Helper()
+	_, uid, err := s.newEvent(ctx, name+"@organizer.example", name+"@google.com")
+	if err != nil {
+		b.Fatal(err)
+	}
+	return uid
+}
+
+func check(b *testing.B, err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// parallel runs f for 0..n-1 on w workers, each with a value of its own.
+func parallel[T any](n, w int, setup func() (T, error), f func(T, int) error) error {
+	var next atomic.Int64
+	var g errgroup.Group
+	for range w {
+		g.Go(func() error {
+			v, err := setup()
+			if err != nil {
+				return err
+			}
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				if err := f(v, i); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// wire is an SMTP client that does nothing but speak.
+type wire struct {
+	conn net.Conn
+	r    *bufio.Reader
+}
+
+func dialWire(addr string) (*wire, error) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	w := &wire{conn, bufio.NewReader(conn)}
+	if err := w.expect("220"); err != nil {
+		return nil, err
+	}
+	return w, w.say("EHLO bench.localhost\r\n", "250")
+}
+
+func (w *wire) say(s, code string) error {
+	if _, err := io.WriteString(w.conn, s); err != nil {
+		return err
+	}
+	return w.expect(code)
+}
+
+func (w *wire) expect(code string) error {
+	for {
+		line, err := w.r.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		if !strings.HasPrefix(line, code) {
+			return fmt.Errorf("got %q, want %s", line, code)
+		}
+		if len(line) > 3 && line[3] == ' ' {
+			return nil
+		}
+	}
+}
+
+func (w *wire) send(from, to string, data []byte) error {
+	for _, step := range [][2]string{
+		{"MAIL FROM:<" + from + ">\r\n", "250"}, {"RCPT TO:<" + to + ">\r\n", "250"}, {"DATA\r\n", "354"}, {string(data) + "\r\n.\r\n", "250"},
+	} {
+		if err := w.say(step[0], step[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// BenchmarkReplies: answers taken over SMTP, durable before 250, and counted. Ceiling: the same mails into an SMTP
+// server that throws them away.
+func BenchmarkReplies(b *testing.B) {
+	const n, sessions = 10_000, 32
+	s := benchStage(b)
+	s.sink.Discard = false
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	uid := benchEvent(b, s, ctx, "replies")
+	s.sink.Discard = true
+	check(b, seedInvites(ctx, s, uid, n))
+	reply := func(i int) []byte {
+		return clientmail.GmailReply(clientmail.Reply{
+			UID: uid, DTStamp: time.Now(), Organizer: "rsvp@cis.localhost", Attendee: guest(i), Name: "Guest", PartStat: "ACCEPTED", Start: time.Now(),
+		})
+	}
+	discard := sink.New()
+	discard.Discard = true
+	check(b, discard.Listen("127.0.0.1:0"))
+	defer discard.Close()
+	begin := time.Now()
+	check(b, parallel(n, sessions, func() (*wire, error) { return dialWire(discard.Addr()) }, func(w *wire, i int) error { return w.send(guest(i), "rsvp@cis.localhost", reply(i)) }))
+	ceiling := n / time.Since(begin).Seconds()
+
+	b.ResetTimer()
+	begin = time.Now()
+	check(b, parallel(n, sessions, func() (*wire, error) { return dialWire(s.app.SMTPAddr.String()) }, func(w *wire, i int) error { return w.send(guest(i), "rsvp@cis.localhost", reply(i)) }))
+	accepted := time.Since(begin)
+	check(b, s.counted(ctx, uid, map[string]int64{"accepted": n}))
+	counted := time.Since(begin)
+	b.ReportMetric(n/accepted.Seconds(), "accepted/s")
+	report(b, n/counted.Seconds(), ceiling, "replies/s", "discard/s")
+}
+
+func report(b *testing.B, figure, ceiling float64, unit, ceilingUnit string) {
+	b.ReportMetric(figure, unit)
+	b.ReportMetric(ceiling, ceilingUnit)
+	b.ReportMetric(figure/ceiling, "ratio")
+	b.ReportMetric(0, "ns/op")
+}
+
+func guest(i int) string { return fmt.Sprintf("guest%d@example.com", i) }
+
+// seedInvites writes what the log holds after n people were invited, without sending to them.
+func seedInvites(ctx context.Context, s *stage, uid string, n int) error {
+	ev, err := s.app.handler.Event(ctx, uid)
+	if err != nil {
+		return err
+	}
+	if err := parallel(n, 64, func() (int, error) { return 0, nil }, func(_, i int) error {
+		person := s.app.keys.PersonID(tenant, guest(i))
+		_, err := s.app.facts.Append(ctx, invitation.Stream(uid, person), eventstore.NoStream, commands.From("bench", tenant, uuid.NewString(), 0), invited(uid, ev.OrganizerID, person, i)...)
+		return err
+	}); err != nil {
+		return err
+	}
+	return s.counted(ctx, uid, map[string]int64{"noaction": int64(n)})
+}
+
+func invited(uid, organizer, person string, i int) []schema.Fact {
+	ref := invitation.Ref{Tenant: tenant, EventUID: uid, AttendeeID: person}
+	return []schema.Fact{
+		invitation.InviteRequested{Ref: ref, OrganizerID: organizer, Address: guest(i), Name: "Guest", Origin: "api"},
+		invitation.InviteSent{Ref: ref, Handover: invitation.Handover{Revision: 1, MessageID: "m"}},
+	}
+}
+
+// BenchmarkInvites: invite links followed over HTTP, mails handed to a mail server, outcomes recorded. Ceiling: the
+// same mails sent by the mail library to the same server over the same number of connections.
+func BenchmarkInvites(b *testing.B) {
+	const n = 10_000
+	s := benchStage(b)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	uid := benchEvent(b, s, ctx, "invites")
+	s.sink.Discard = true
+	ceiling := sendCeiling(b, s.sink.Addr(), n)
+	before := s.sink.Count()
+
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	b.ResetTimer()
+	begin := time.Now()
+	check(b, parallel(n, 32, func() (int, error) { return 0, nil }, func(_, i int) error {
+		q := url.Values{"email": {guest(i)}, "name": {"Guest"}, "origin": {"api"}}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.app.HTTPAddr.String()+"/event/"+uid+"/invite?"+q.Encode(), nil)
+		if err != nil {
+			return err
+		}
+		req.Header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.%d.%d", i>>16&255, i>>8&255, i&255)) // people, not one client
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusFound {
+			return fmt.Errorf("invite: %d", resp.StatusCode)
+		}
+		return nil
+	}))
+	requested := time.Since(begin)
+	for recorded := 0; recorded < n; time.Sleep(10 * time.Millisecond) {
+		check(b, s.app.pool.QueryRow(ctx, `SELECT count(*) FROM p_ledger_v1_g1.mail WHERE kind = 'invite' AND subject = $1 AND told = 1`, uid).Scan(&recorded))
+	}
+	recorded := time.Since(begin)
+	if sent := s.sink.Count() - before; sent != n {
+		b.Fatalf("%d mails went out for %d people", sent, n)
+	}
+	b.ReportMetric(n/requested.Seconds(), "requested/s")
+	report(b, n/recorded.Seconds(), ceiling, "invites/s", "send/s")
+}
+
+// sendCeiling is what the mail library hands over by itself.
+func sendCeiling(b *testing.B, addr string, n int) float64 {
+	b.Helper()
+	host, port, _ := net.SplitHostPort(addr)
+	var number int
+	_, _ = fmt.Sscan(port, &number)
+	client, err := gomail.NewClient(host, gomail.WithPort(number), gomail.WithTLSPolicy(gomail.NoTLS), gomail.WithoutNoop(), gomail.WithoutRset())
+	check(b, err)
+	begin := time.Now()
+	check(b, parallel(n, 8, func() (func(*gomail.Msg) error, error) {
+		conn, err := client.DialToSMTPClientWithContext(b.Context())
+		return func(m *gomail.Msg) error { return client.SendWithSMTPClient(conn, m) }, err
+	}, func(send func(*gomail.Msg) error, i int) error {
+		m := gomail.NewMsg()
+		_ = m.From("a@example.com")
+		_ = m.To(guest(i))
+		m.Subject("An invitation")
+		m.SetBodyString(gomail.TypeTextPlain, strings.Repeat("text ", 100))
+		m.AddAlternativeString(gomail.TypeTextHTML, strings.Repeat("<p>html</p> ", 150))
+		m.AddAlternativeString("text/calendar; method=REQUEST", strings.Repeat("BEGIN:VEVENT\r\n", 60))
+		return send(m)
+	}))
+	return float64(n) / time.Since(begin).Seconds()
+}
+
+// BenchmarkRebuild: a million facts into a fresh generation of the read model of counters, switched over. Ceiling: the
+// same log read and thrown away.
+func BenchmarkRebuild(b *testing.B) {
+	const people = 333_000 // three facts each, and some
+	s := benchStage(b)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	uid := benchEvent(b, s, ctx, "rebuild")
+	ev, err := s.app.handler.Event(ctx, uid)
+	check(b, err)
+	check(b, s.app.facts.Vault().Prepare(ctx, "bench"))
+	const perAppend = 100
+	check(b, parallel(people/perAppend, 16, func() (int, error) { return 0, nil }, func(_, chunk int) error {
+		var list []schema.Fact
+		for i := range perAppend {
+			person := fmt.Sprintf("%032d", chunk*perAppend+i)
+			list = append(list, invited(uid, ev.OrganizerID, person, i)...)
+			list = append(list, invitation.RsvpReceived{
+				Ref: invitation.Ref{Tenant: tenant, EventUID: uid, AttendeeID: person}, OrganizerID: ev.OrganizerID,
+				Status: invitation.Accepted, Previous: invitation.NoAction, ProdID: "bench", Reply: event.Revision{DTStamp: time.Now()},
+			})
+			for j, f := range list[len(list)-3:] { // sealing 333,000 people's data is not what is measured
+				list[len(list)-3+j] = anonymous(f)
+			}
+		}
+		stream := invitation.Stream(uid, fmt.Sprintf("chunk%d", chunk))
+		_, err := s.app.facts.Append(ctx, stream, eventstore.NoStream, commands.From("bench", tenant, uuid.NewString(), 0), list...)
+		return err
+	}))
+	check(b, s.counted(ctx, uid, map[string]int64{"accepted": people}))
+	facts := float64(3 * people)
+	begin := time.Now()
+	check(b, readPlainly(ctx, s, 3*people))
+	ceiling := facts / time.Since(begin).Seconds()
+	b.ResetTimer()
+	for _, name := range []string{"statistics", "attendees"} {
+		begin = time.Now()
+		check(b, s.app.runner.Rebuild(ctx, name, nil))
+		figure := facts / time.Since(begin).Seconds()
+		b.ReportMetric(figure, name+"/s")
+		b.ReportMetric(figure/ceiling, name+"-ratio")
+	}
+	b.ReportMetric(ceiling, "read/s")
+	b.ReportMetric(0, "ns/op")
+	check(b, s.counted(ctx, uid, map[string]int64{"accepted": people}))
+}
+
+// anonymous leaves out what would be sealed.
+func anonymous(f schema.Fact) schema.Fact {
+	switch f := f.(type) {
+	case invitation.InviteRequested:
+		f.Address, f.Name = "", ""
+		return f
+	case invitation.InviteSent:
+		f.Answer = ""
+		return f
+	}
+	return f
+}
+
+func readPlainly(ctx context.Context, s *stage, n int) error {
+	sub := s.app.store.NewSubscriber(eventstore.SubscriberOptions{
+		StreamPrefixes: []string{invitation.StreamPrefix}, PageSize: 10_000, Checkpoint: func(context.Context) (uint64, error) { return 0, nil },
+	})
+	defer func() { _ = sub.Close() }()
+	messages, err := sub.Subscribe(ctx, "plain")
+	if err != nil {
+		return err
+	}
+	for seen := 0; seen < n; {
+		msg := <-messages
+		seen += len(eventstore.PageOf(msg).Records)
+		msg.Ack()
+	}
+	return nil
+}
+
+// BenchmarkStatistics: GET statistics of an event with 100,000 attendees and of one with 10. Ceiling: a bare handler
+// with one select by key in the same process.
+func BenchmarkStatistics(b *testing.B) {
+	const n = 60_000
+	s := benchStage(b)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	large, small := benchEvent(b, s, ctx, "large"), benchEvent(b, s, ctx, "small")
+	check(b, seedInvites(ctx, s, large, 100_000))
+	check(b, seedInvites(ctx, s, small, 10))
+	bare := bareServer(b, s)
+	ceiling, _ := hammer(b, ctx, n, bare+"/", "")
+	smallRate, _ := hammer(b, ctx, n, "http://"+s.app.HTTPAddr.String()+"/event/"+small+"/statistics", s.key)
+	b.ResetTimer()
+	rate, p99 := hammer(b, ctx, n, "http://"+s.app.HTTPAddr.String()+"/event/"+large+"/statistics", s.key)
+	b.ReportMetric(float64(p99.Microseconds())/1000, "p99-ms")
+	b.ReportMetric(rate/smallRate, "large/small")
+	report(b, rate, ceiling, "reads/s", "bare/s")
+}
+
+func bareServer(b *testing.B, s *stage) string {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	check(b, err)
+	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var n int64
+		if err := s.app.pool.QueryRow(r.Context(), `SELECT n FROM p_statistics_v1_g1.counter WHERE tenant = 'default' AND scope = 'system' AND subject = '' AND facet = 'attendees' AND value = ''`).Scan(&n); err != nil {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		_, _ = fmt.Fprintf(w, `{"attendees":%d}`, n)
+	})}
+	go func() { _ = server.Serve(lis) }()
+	b.Cleanup(func() { _ = server.Close() })
+	return "http://" + lis.Addr().String()
+}
+
+// hammer asks n times over 16 connections and returns requests per second and the 99th percentile.
+func hammer(b *testing.B, ctx context.Context, n int, target, key string) (float64, time.Duration) {
+	b.Helper()
+	var mu sync.Mutex
+	var all []time.Duration
+	u, err := url.Parse(target)
+	check(b, err)
+	request := []byte("GET " + u.Path + " HTTP/1.1\r\nHost: bench\r\nX-Api-Key: " + key + "\r\n\r\n")
+	type conn struct {
+		net.Conn
+		r *bufio.Reader
+	}
+	begin := time.Now()
+	check(b, parallel(16, 16, func() (conn, error) {
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
+		return conn{c, bufio.NewReader(c)}, err
+	}, func(c conn, _ int) error {
+		defer func() { _ = c.Close() }()
+		took := make([]time.Duration, 0, n/16)
+		for range n / 16 {
+			t := time.Now()
+			if _, err := c.Write(request); err != nil {
+				return err
+			}
+			resp, err := http.ReadResponse(c.r, nil)
+			if err != nil {
+				return err
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				return fmt.Errorf("%s: %d", target, resp.StatusCode)
+			}
+			took = append(took, time.Since(t))
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, took...)
+		return nil
+	}))
+	rate := float64(len(all)) / time.Since(begin).Seconds()
+	slices.Sort(all)
+	return rate, all[len(all)*99/100]
+}
