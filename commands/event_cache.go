@@ -31,7 +31,8 @@ func (h *Handler) Event(ctx context.Context, uid string) (event.State, error) {
 		return s, nil
 	}
 	read := time.Now()
-	s, _, err := load(ctx, h.log, event.Stream(uid), event.Evolve)
+	seen, err := load(ctx, h.log, event.Stream(uid), event.Evolve)
+	s := seen.State
 	if err == nil && s.Exists { // guesses of strangers must not fill the cache
 		h.events.put(uid, cachedEvent{s, read})
 	}

@@ -60,9 +60,10 @@ func (h *Handler) CancelEvent(ctx context.Context, meta Meta, c CancelEvent) (Do
 	return handle(ctx, h, meta, event.Evolve, Command[event.State, event.Fact](c))
 }
 
-// RequestInvite carries out the command.
+// RequestInvite carries out the command. Nearly always it is the first about its invitation, so that is assumed; the
+// append finds out if it is not.
 func (h *Handler) RequestInvite(ctx context.Context, meta Meta, c RequestInvite) (Done, error) {
-	return handle(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c))
+	return handleFrom(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c), Invitation{Revision: eventstore.NoStream})
 }
 
 // RecordReply carries out the command.
@@ -70,9 +71,9 @@ func (h *Handler) RecordReply(ctx context.Context, meta Meta, c RecordReply) (Do
 	return handle(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c))
 }
 
-// RecordDelivery carries out the command.
-func (h *Handler) RecordDelivery(ctx context.Context, meta Meta, c RecordDelivery) (Done, error) {
-	return handle(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c))
+// RecordDelivery carries out the command, starting from the invitation as the courier saw it.
+func (h *Handler) RecordDelivery(ctx context.Context, meta Meta, c RecordDelivery, seen Invitation) (Done, error) {
+	return handleFrom(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c), seen)
 }
 
 // RecordNotice carries out the command.
@@ -80,23 +81,37 @@ func (h *Handler) RecordNotice(ctx context.Context, meta Meta, c RecordNotice) (
 	return handle(ctx, h, meta, notice.Evolve, Command[notice.State, notice.Fact](c))
 }
 
+// Seen is a state with the revision of the stream it was folded from.
+type Seen[State any] struct {
+	State    State
+	Revision eventstore.Revision
+}
+
+// Invitation is an invitation as somebody saw it.
+type Invitation = Seen[invitation.State]
+
 // Invitation returns an invitation as it is now.
-func (h *Handler) Invitation(ctx context.Context, uid, attendeeID string) (invitation.State, error) {
-	s, _, err := load(ctx, h.log, invitation.Stream(uid, attendeeID), invitation.Evolve)
-	return s, err
+func (h *Handler) Invitation(ctx context.Context, uid, attendeeID string) (Invitation, error) {
+	return load(ctx, h.log, invitation.Stream(uid, attendeeID), invitation.Evolve)
 }
 
 // maxAttempts bounds how often a lost race is run again.
 const maxAttempts = 30
 
-// handle is the one loop: whoever loses the race for a revision looks again and decides anew.
+// handle loads the command's stream and carries the command out.
 func handle[S any, F schema.Fact](ctx context.Context, h *Handler, meta Meta, evolve func(S, F) S, c Command[S, F]) (Done, error) {
+	seen, err := load(ctx, h.log, c.Stream(), evolve)
+	if err != nil {
+		return Done{}, err
+	}
+	return handleFrom(ctx, h, meta, evolve, c, seen)
+}
+
+// handleFrom is the one loop: decide, append where the state was seen; whoever loses the race for that revision looks
+// again and decides anew.
+func handleFrom[S any, F schema.Fact](ctx context.Context, h *Handler, meta Meta, evolve func(S, F) S, c Command[S, F], seen Seen[S]) (Done, error) {
 	for attempt := 1; ; attempt++ {
-		state, revision, err := load(ctx, h.log, c.Stream(), evolve)
-		if err != nil {
-			return Done{}, err
-		}
-		decided, err := c.Decide(state)
+		decided, err := c.Decide(seen.State)
 		if err != nil || len(decided) == 0 {
 			return Done{}, err
 		}
@@ -104,7 +119,7 @@ func handle[S any, F schema.Fact](ctx context.Context, h *Handler, meta Meta, ev
 		for i, f := range decided {
 			list[i] = f
 		}
-		res, err := h.log.Append(ctx, c.Stream(), revision, meta, list...)
+		res, err := h.log.Append(ctx, c.Stream(), seen.Revision, meta, list...)
 		if err == nil {
 			return Done{Facts: len(list), Position: res.Position}, nil
 		}
@@ -116,28 +131,32 @@ func handle[S any, F schema.Fact](ctx context.Context, h *Handler, meta Meta, ev
 		case <-ctx.Done():
 			return Done{}, ctx.Err()
 		}
+		if seen, err = load(ctx, h.log, c.Stream(), evolve); err != nil {
+			return Done{}, err
+		}
 	}
 }
 
 // load folds a stream.
-func load[S any, F schema.Fact](ctx context.Context, log Log, stream string, evolve func(S, F) S) (S, eventstore.Revision, error) {
-	var state S
+func load[S any, F schema.Fact](ctx context.Context, log Log, stream string, evolve func(S, F) S) (Seen[S], error) {
+	var seen Seen[S]
 	list, revision, err := log.Load(ctx, stream)
 	if err != nil {
-		return state, 0, fmt.Errorf("loading %s: %w", stream, err)
+		return seen, fmt.Errorf("loading %s: %w", stream, err)
 	}
 	for _, f := range list {
 		fact, ok := f.(F)
 		if !ok {
-			return state, 0, fmt.Errorf("loading %s: a %s does not belong there", stream, f.FactName())
+			return seen, fmt.Errorf("loading %s: a %s does not belong there", stream, f.FactName())
 		}
-		state = evolve(state, fact)
+		seen.State = evolve(seen.State, fact)
 	}
-	return state, revision, nil
+	seen.Revision = revision
+	return seen, nil
 }
 
 // NoticeSettled says whether the log knows that a notice was sent or refused.
 func (h *Handler) NoticeSettled(ctx context.Context, ref notice.Ref) (bool, error) {
-	s, _, err := load(ctx, h.log, ref.Stream(), notice.Evolve)
-	return s.Settled, err
+	seen, err := load(ctx, h.log, ref.Stream(), notice.Evolve)
+	return seen.State.Settled, err
 }

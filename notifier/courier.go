@@ -3,7 +3,6 @@ package notifier
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -169,7 +168,7 @@ func (c *Couriers) deliver(ctx context.Context, o owed) {
 		c.postpone(ctx, o, rejected != nil)
 		return
 	}
-	if err := c.record(ctx, o, v.record(out)); err != nil {
+	if err := v.record(ctx, out); err != nil {
 		log.Error("couriers: a mail was handed over but could not be recorded; the log is asked again when the lease ends", "error", err)
 		return
 	}
@@ -190,20 +189,6 @@ func (c *Couriers) send(ctx context.Context, l *letter) (outcome, error) {
 	defer cancel()
 	answer, err := c.opts.Transport.Send(ctx, msg)
 	return outcome{messageID: id, answer: answer}, err
-}
-
-// record appends the outcome. It can never be refused: the mail has left.
-func (c *Couriers) record(ctx context.Context, o owed, cmd any) (err error) {
-	meta := commands.From("courier", o.Tenant, uuid.NewString(), 0)
-	switch cmd := cmd.(type) {
-	case commands.RecordDelivery:
-		_, err = c.opts.Handler.RecordDelivery(ctx, meta, cmd)
-	case commands.RecordNotice:
-		_, err = c.opts.Handler.RecordNotice(ctx, meta, cmd)
-	default:
-		err = fmt.Errorf("couriers: no way to record a %T", cmd)
-	}
-	return err
 }
 
 func (c *Couriers) postpone(ctx context.Context, o owed, count bool) {
@@ -247,7 +232,7 @@ func (c *Couriers) handBackOnce(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			settled = max(inv.Told, inv.Failed)
+			settled = max(inv.State.Told, inv.State.Failed)
 		} else {
 			sent, err := c.opts.Handler.NoticeSettled(ctx, notice.Ref{NoticeID: c.opts.Keys.NoticeID(o.Tenant, o.Kind, o.Subject)})
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/notice"
+	"github.com/google/uuid"
 )
 
 // letter is a mail to be written: which template, to whom, about what.
@@ -25,7 +26,7 @@ type person struct{ Address, Name string }
 type verdict struct {
 	letter *letter // nil: nothing is to be sent
 	done   int     // then: settled up to this revision
-	record func(outcome) any
+	record func(context.Context, outcome) error
 }
 
 // outcome is what became of a letter.
@@ -46,17 +47,18 @@ func (c *Couriers) decide(ctx context.Context, o owed, now time.Time) (verdict, 
 		return verdict{}, err
 	}
 	if o.Kind == kindInvite {
-		inv, err := c.opts.Handler.Invitation(ctx, o.Subject, o.Recipient)
+		seen, err := c.opts.Handler.Invitation(ctx, o.Subject, o.Recipient)
 		if err != nil {
 			return verdict{}, err
 		}
-		return c.toAttendee(o, ev, inv, now), nil
+		return c.toAttendee(o, ev, seen, now), nil
 	}
 	return c.toOrganizer(o, ev), nil
 }
 
 // toAttendee is the table of what an attendee gets.
-func (c *Couriers) toAttendee(o owed, ev event.State, inv invitation.State, now time.Time) verdict {
+func (c *Couriers) toAttendee(o owed, ev event.State, seen commands.Invitation, now time.Time) verdict {
+	inv := seen.State
 	l := &letter{kind: "invite", to: person{inv.Address, inv.Name}, event: ev, partstat: partStat(ev, inv), token: c.opts.Keys.MessageID(o.Subject, o.Recipient, itoa(ev.Revision), "0")}
 	method := "REQUEST"
 	switch {
@@ -74,11 +76,12 @@ func (c *Couriers) toAttendee(o owed, ev event.State, inv invitation.State, now 
 		l.kind = "update"
 	}
 	ref := invitation.Ref{Tenant: o.Tenant, EventUID: o.Subject, AttendeeID: o.Recipient}
-	return verdict{letter: l, record: func(out outcome) any {
-		return commands.RecordDelivery{
+	return verdict{letter: l, record: func(ctx context.Context, out outcome) error {
+		_, err := c.opts.Handler.RecordDelivery(ctx, c.meta(o), commands.RecordDelivery{
 			Ref: ref, Method: method, Failed: out.failed, Code: out.code,
 			Handover: invitation.Handover{Revision: ev.Revision, Sequence: ev.Sequence, MessageID: out.messageID, Answer: out.answer},
-		}
+		}, seen)
+		return err
 	}}
 }
 
@@ -100,7 +103,15 @@ func (c *Couriers) toOrganizer(o owed, ev event.State) verdict {
 		NoticeID: c.opts.Keys.NoticeID(o.Tenant, o.Kind, o.Subject),
 	}
 	l := &letter{kind: o.Kind, to: person{ev.OrganizerAddress, ev.OrganizerName}, event: ev, token: c.opts.Keys.MessageID(ref.NoticeID)}
-	return verdict{letter: l, record: func(out outcome) any {
-		return commands.RecordNotice{Ref: ref, MessageID: out.messageID, Answer: out.answer, Failed: out.failed, Code: out.code}
+	return verdict{letter: l, record: func(ctx context.Context, out outcome) error {
+		_, err := c.opts.Handler.RecordNotice(ctx, c.meta(o), commands.RecordNotice{
+			Ref: ref, MessageID: out.messageID, Answer: out.answer, Failed: out.failed, Code: out.code,
+		})
+		return err
 	}}
+}
+
+// meta names the recording of one hand-over. Every hand-over is one of its own, so its id is new.
+func (c *Couriers) meta(o owed) commands.Meta {
+	return commands.From("courier", o.Tenant, uuid.NewString(), 0)
 }

@@ -43,6 +43,8 @@ PRAGMA user_version = 1;
 type Vault struct {
 	db     *sql.DB // one writing connection
 	read   *sql.DB
+	make   *sql.Stmt // on db
+	keyOf  *sql.Stmt // on read
 	wrap   cipher.AEAD
 	create chan request
 	quit   chan struct{}
@@ -92,8 +94,22 @@ func Open(path string, wrapping []byte) (*Vault, error) {
 		return nil, err
 	}
 	v.read.SetMaxOpenConns(4)
+	if err := v.prepare(); err != nil {
+		_ = errors.Join(v.read.Close(), v.db.Close())
+		return nil, err
+	}
 	go v.write()
 	return v, nil
+}
+
+func (v *Vault) prepare() (err error) {
+	if v.make, err = v.db.Prepare(`INSERT OR IGNORE INTO key (subject, wrapped, created) VALUES (?, ?, ?)`); err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	if v.keyOf, err = v.read.Prepare(`SELECT wrapped FROM key WHERE subject = ?`); err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	return nil
 }
 
 // Close ends the vault after what is being written.
@@ -205,7 +221,7 @@ func (v *Vault) key(ctx context.Context, subject string) (cipher.AEAD, error) {
 		return key, nil
 	}
 	var wrapped []byte
-	err := v.read.QueryRowContext(ctx, `SELECT wrapped FROM key WHERE subject = ?`, subject).Scan(&wrapped)
+	err := v.keyOf.QueryRowContext(ctx, subject).Scan(&wrapped)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, errNotYet
 	}
@@ -276,9 +292,13 @@ func (v *Vault) ensure(ctx context.Context, subjects ...string) error {
 	return nil
 }
 
+// linger is how long a commit waits for company while others have been asking lately.
+const linger = time.Millisecond
+
 // write makes whatever keys have been asked for in one transaction.
 func (v *Vault) write() {
 	defer close(v.done)
+	company := 0
 	for {
 		var batch []request
 		select {
@@ -286,6 +306,9 @@ func (v *Vault) write() {
 			batch = append(batch, first)
 		case <-v.quit:
 			return
+		}
+		if company > 1 {
+			time.Sleep(linger)
 		}
 	gather:
 		for len(batch) < 512 {
@@ -296,6 +319,7 @@ func (v *Vault) write() {
 				break gather
 			}
 		}
+		company = (company + len(batch) + 1) / 2
 		err := v.insert(batch)
 		for _, r := range batch {
 			r.answer <- err
@@ -316,7 +340,7 @@ func (v *Vault) insert(batch []request) error {
 		}
 		raw := make([]byte, 32)
 		_, _ = rand.Read(raw) // never fails
-		res, err := tx.Exec(`INSERT OR IGNORE INTO key (subject, wrapped, created) VALUES (?, ?, ?)`, r.subject, seal(v.wrap, r.subject, raw), time.Now().Unix())
+		res, err := tx.Stmt(v.make).Exec(r.subject, seal(v.wrap, r.subject, raw), time.Now().Unix())
 		if err != nil {
 			return fmt.Errorf("vault: %w", err)
 		}

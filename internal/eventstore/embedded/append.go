@@ -101,26 +101,16 @@ const linger = time.Millisecond
 
 // gather returns what one transaction commits.
 func (l *eventLog) gather(first *appendRequest) []*appendRequest {
-	batch := []*appendRequest{first}
-	var patience <-chan time.Time
 	if l.company > 1 {
-		patience = time.After(linger)
+		time.Sleep(linger)
 	}
+	batch := []*appendRequest{first}
 	for len(batch) < maxBatch {
 		select {
 		case req := <-l.queue:
 			batch = append(batch, req)
 			continue
 		default:
-		}
-		if patience == nil || len(batch) >= 4*l.company {
-			break
-		}
-		select {
-		case req := <-l.queue:
-			batch = append(batch, req)
-			continue
-		case <-patience:
 		}
 		break
 	}

@@ -72,12 +72,15 @@ func (r *reader) readStream(name string) error {
 			return err
 		}
 	}
-	last, err := r.log.lastRevision(r.call.Context(), name)
-	if err != nil {
-		return status.FromContextError(err).Err()
-	}
-	if last >= 0 && !meta.deleted() {
-		return nil // it exists; there is just nothing where the reader looks
+	if !meta.deleted() && w.low < w.high && (w.from > 0 || w.low > 0) {
+		// The reader did not look everywhere: the stream may exist without anything there.
+		last, err := r.log.lastRevision(r.call.Context(), name)
+		if err != nil {
+			return status.FromContextError(err).Err()
+		}
+		if last >= 0 {
+			return nil
+		}
 	}
 	return r.call.Send(&api.ReadResp{Content: &api.ReadResp_StreamNotFound_{StreamNotFound: &api.ReadResp_StreamNotFound{
 		StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(name)},
