@@ -81,6 +81,13 @@ func (r Registry) Names() []string {
 	return names
 }
 
+// Knows says whether facts of a stored name can be read.
+func (r Registry) Knows(name string) bool {
+	_, current := r.types[name]
+	_, old := r.upcasters[name]
+	return current || old
+}
+
 // Decode reads a stored fact, upcasting old versions. It fails with [ErrUnknownName].
 func (r Registry) Decode(name string, data []byte) (Fact, error) {
 	for u, old := r.upcasters[name]; old; u, old = r.upcasters[name] {

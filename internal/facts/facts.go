@@ -47,8 +47,20 @@ type Recorded struct {
 	Revision uint64
 	Position uint64
 	Created  time.Time
-	Meta     Meta
 	Fact     schema.Fact // personal data still sealed; see [Log.Open]
+	meta     []byte
+}
+
+// Meta reads what is stored beside the fact; few readers want it.
+func (r Recorded) Meta() (Meta, error) {
+	var m Meta
+	if len(r.meta) == 0 {
+		return m, nil
+	}
+	if err := json.Unmarshal(r.meta, &m); err != nil {
+		return m, fmt.Errorf("%s@%d: metadata: %w", r.Stream, r.Revision, err)
+	}
+	return m, nil
 }
 
 // Log reads and writes facts.
@@ -123,11 +135,5 @@ func Decode(r eventstore.Recorded) (Recorded, error) {
 	if err != nil {
 		return Recorded{}, fmt.Errorf("%s@%d: %w", r.Stream, r.Revision, err)
 	}
-	rec := Recorded{ID: r.ID, Stream: r.Stream, Revision: r.Revision, Position: r.Position, Created: r.Created, Fact: fact}
-	if len(r.Metadata) > 0 {
-		if err := json.Unmarshal(r.Metadata, &rec.Meta); err != nil {
-			return Recorded{}, fmt.Errorf("%s@%d: metadata: %w", r.Stream, r.Revision, err)
-		}
-	}
-	return rec, nil
+	return Recorded{ID: r.ID, Stream: r.Stream, Revision: r.Revision, Position: r.Position, Created: r.Created, Fact: fact, meta: r.Metadata}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/facts"
 	"github.com/jackc/pgx/v5"
 )
@@ -15,6 +16,10 @@ type Projection struct {
 	Prefixes []string // of the streams it reads
 	Tables   string   // SQL that makes the tables; "@." stands for the generation's schema
 	PageSize int      // facts per transaction at most; default 1000
+
+	// Reads lists the facts Apply looks at, by their zero values; the others of its streams are not even decoded. Nil:
+	// all of them.
+	Reads []schema.Fact
 
 	// Apply adds a page of facts, in log order. It runs in a transaction with the checkpoint and may run again.
 	Apply func(ctx context.Context, tx Tx, page []facts.Recorded) error

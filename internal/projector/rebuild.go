@@ -36,7 +36,7 @@ func (p *running) rebuild(ctx context.Context, progress func(uint64)) (err error
 	}); err != nil {
 		return fmt.Errorf("rebuilding %s: %w", p.p.Name, err)
 	}
-	shadow := &running{Runner: p.Runner, p: p.p, gen: next, changed: make(chan struct{})}
+	shadow := &running{Runner: p.Runner, p: p.p, reads: p.reads, gen: next, changed: make(chan struct{})}
 	sub := p.store.NewSubscriber(eventstore.SubscriberOptions{
 		StreamPrefixes: p.p.Prefixes, PageSize: 10 * p.p.PageSize,
 		Checkpoint: func(context.Context) (uint64, error) { return shadow.at(), nil },
@@ -48,11 +48,7 @@ func (p *running) rebuild(ctx context.Context, progress func(uint64)) (err error
 	}
 	for msg := range messages {
 		page := eventstore.PageOf(msg)
-		recs, err := decode(page.Records)
-		if err == nil {
-			err = shadow.apply(ctx, recs, page.Position)
-		}
-		if err != nil {
+		if err := shadow.applyPage(ctx, page); err != nil {
 			msg.Nack()
 			return fmt.Errorf("rebuilding: %w", err)
 		}

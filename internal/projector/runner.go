@@ -10,6 +10,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/facts"
 	"github.com/jackc/pgx/v5"
@@ -31,6 +32,7 @@ type Runner struct {
 type running struct {
 	*Runner
 	p      Projection
+	reads  map[string]bool // names of the facts it looks at; nil: all
 	leader *leader
 
 	mu       sync.Mutex
@@ -48,9 +50,20 @@ func New(pool *pgxpool.Pool, store *eventstore.Client, logID string, log *slog.L
 		if p.PageSize == 0 {
 			p.PageSize = 1000
 		}
-		r.all = append(r.all, &running{Runner: r, p: p, leader: newLeader(pool, p.Name, log), changed: make(chan struct{})})
+		r.all = append(r.all, &running{Runner: r, p: p, reads: names(p.Reads), leader: newLeader(pool, p.Name, log), changed: make(chan struct{})})
 	}
 	return r
+}
+
+func names(list []schema.Fact) map[string]bool {
+	if list == nil {
+		return nil
+	}
+	out := map[string]bool{}
+	for _, f := range list {
+		out[f.FactName()] = true
+	}
+	return out
 }
 
 // Run works until ctx ends. It comes back from outages of store and database by itself.
@@ -107,10 +120,7 @@ func (p *running) handle(ctx context.Context, page eventstore.Page) error {
 	if !p.leader.held.Load() {
 		return errMoved
 	}
-	recs, err := decode(page.Records)
-	if err == nil && (len(recs) > 0 || page.CaughtUp || page.Position > p.at()+10_000) {
-		err = p.apply(ctx, recs, page.Position)
-	}
+	err := p.applyPage(ctx, page)
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, errMoved) {
 			p.fail(err)
@@ -121,10 +131,34 @@ func (p *running) handle(ctx context.Context, page eventstore.Page) error {
 	return nil
 }
 
-// decode reads a page's records. What is before an unreadable one comes back with the error.
-func decode(records []eventstore.Recorded) ([]facts.Recorded, error) {
+// applyPage applies what of a page can be read. A page without facts moves the checkpoint only now and then.
+func (p *running) applyPage(ctx context.Context, page eventstore.Page) error {
+	recs, unreadable := p.decode(page.Records)
+	if unreadable != nil {
+		if len(recs) > 0 {
+			if err := p.apply(ctx, recs, recs[len(recs)-1].Position); err != nil {
+				return err
+			}
+		}
+		return fmt.Errorf("projection %s: %w", p.p.Name, unreadable)
+	}
+	if len(recs) == 0 && !page.CaughtUp && page.Position < p.at()+10_000 {
+		return nil
+	}
+	return p.apply(ctx, recs, page.Position)
+}
+
+// decode reads the records of a page that the projection looks at. What stands before an unreadable one comes back with
+// the error. A name nobody knows stops every projection: it is not for them to say that it does not matter.
+func (p *running) decode(records []eventstore.Recorded) ([]facts.Recorded, error) {
 	out := make([]facts.Recorded, 0, len(records))
 	for _, r := range records {
+		if p.reads != nil && !p.reads[r.Type] {
+			if !facts.Registry.Knows(r.Type) {
+				return out, fmt.Errorf("%s@%d: %w %q", r.Stream, r.Revision, schema.ErrUnknownName, r.Type)
+			}
+			continue
+		}
 		rec, err := facts.Decode(r)
 		if err != nil {
 			return out, err

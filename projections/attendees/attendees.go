@@ -9,6 +9,7 @@ import (
 
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/facts"
 	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/jackc/pgx/v5"
@@ -21,6 +22,7 @@ var tables string
 func Projection(log *facts.Log) projector.Projection {
 	return projector.Projection{
 		Name: "attendees", Version: 1, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix}, Tables: tables,
+		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}},
 		Apply: func(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
 			return apply(ctx, log, tx, page)
 		},
@@ -46,17 +48,11 @@ type fold struct {
 }
 
 func apply(ctx context.Context, log *facts.Log, tx projector.Tx, page []facts.Recorded) error {
-	relevant := page[:0:0]
-	for _, rec := range page {
-		if names(rec) {
-			relevant = append(relevant, rec)
-		}
-	}
-	if err := log.Vault().Preload(ctx, facts.Whose(relevant)); err != nil {
+	if err := log.Vault().Preload(ctx, facts.Whose(page)); err != nil {
 		return err
 	}
 	f := fold{attendees: map[attendeeKey]*attendee{}, people: map[string]person{}}
-	for _, rec := range relevant {
+	for _, rec := range page {
 		opened, err := log.Open(ctx, rec)
 		if err != nil {
 			return err
@@ -71,15 +67,6 @@ func apply(ctx context.Context, log *facts.Log, tx projector.Tx, page []facts.Re
 		return nil
 	}
 	return tx.SendBatch(ctx, batch).Close()
-}
-
-// names says whether a fact changes what is kept here.
-func names(rec facts.Recorded) bool {
-	switch rec.Fact.(type) {
-	case event.EventCreated, invitation.InviteRequested, invitation.RsvpReceived:
-		return true
-	}
-	return false
 }
 
 func (f *fold) add(rec facts.Recorded) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/facts"
 	"github.com/calendar-invite-server/cis/internal/projector"
 )
@@ -20,6 +21,7 @@ var tables string
 func Projection() projector.Projection {
 	return projector.Projection{
 		Name: "statistics", Version: 1, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix}, Tables: tables, Apply: apply,
+		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}},
 	}
 }
 

@@ -1,0 +1,161 @@
+package notifier
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/ingest/message"
+	"github.com/calendar-invite-server/cis/internal/address"
+	"github.com/calendar-invite-server/cis/internal/ical"
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write golden mails that are missing")
+
+var golden = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+func composer(t testing.TB) *Composer {
+	t.Helper()
+	c, err := NewComposer(address.NewBook("cis.example", ""), "https://cis.example/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func aLetter(kind string) *letter {
+	start := time.Date(2026, 12, 4, 9, 0, 0, 0, time.UTC)
+	ev := event.State{
+		Exists: true, UID: strings.Repeat("a1", 20), OrganizerAddress: "olga@organizer.example", OrganizerName: "Olga Müller",
+		ReplyTo: "rsvp+abcdefghijklmnopqrstuvwxyz234567@cis.example", Sequence: 1,
+		Content: event.Content{
+			Summary: "Summer party, with <friends> & family", Location: "The garden", Description: "Bring a chair.\nAnd a friend.",
+			Start: event.Moment{Local: "2026-12-04T10:00:00", TZID: "Europe/Berlin", UTC: start},
+			End:   event.Moment{Local: "2026-12-04T11:30:00", TZID: "Europe/Berlin", UTC: start.Add(90 * time.Minute)},
+		},
+	}
+	return &letter{kind: kind, to: person{"ann@example.com", "Ann"}, event: ev, partstat: "NEEDS-ACTION", token: strings.Repeat("0123456789", 4)}
+}
+
+// render writes a letter with boundaries that do not change from run to run.
+func render(t testing.TB, l *letter) []byte {
+	t.Helper()
+	msg, _, err := composer(t).compose(l, golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var buf bytes.Buffer
+	if _, err := msg.WriteTo(&buf); err != nil {
+		t.Fatal(err)
+	}
+	data := buf.Bytes()
+	for i, m := range regexp.MustCompile(`boundary="?([0-9a-zA-Z]+)"?`).FindAllSubmatch(data, -1) {
+		data = bytes.ReplaceAll(data, m[1], fmt.Appendf(nil, "BOUNDARY%d", i))
+	}
+	return data
+}
+
+func TestGolden(t *testing.T) {
+	for kind := range subjects {
+		t.Run(kind, func(t *testing.T) {
+			got := render(t, aLetter(kind))
+			path := filepath.Join("testdata", "golden", kind+".eml")
+			want, err := os.ReadFile(path)
+			if os.IsNotExist(err) && *update {
+				if err := os.WriteFile(path, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				want = got
+			} else if err != nil {
+				t.Fatalf("every mail has a golden file (make golden): %v", err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestMailTree holds every calendar mail against what Gmail, Outlook and Apple need to show buttons.
+func TestMailTree(t *testing.T) {
+	for kind, method := range map[string]string{"invite": "REQUEST", "update": "REQUEST", "cancel": "CANCEL"} {
+		t.Run(kind, func(t *testing.T) {
+			data := render(t, aLetter(kind))
+			for line := range bytes.SplitSeq(data, []byte("\r\n")) {
+				if len(line) > 998 || bytes.ContainsAny(line, "\r\n") {
+					t.Errorf("a line no relay must alter: %q", line)
+				}
+			}
+			head, body, _ := strings.Cut(string(data), "\r\n\r\n")
+			head = strings.ReplaceAll(head, "\r\n ", " ")
+			for _, want := range []string{
+				"From: =?utf-8?q?Olga_M=C3=BCller?= <rsvp+abcdefghijklmnopqrstuvwxyz234567@cis.example>", "Reply-To: <rsvp+abcdefghijklmnopqrstuvwxyz234567@cis.example>",
+				"To: \"Ann\" <ann@example.com>", "Auto-Submitted: auto-generated", "Content-Type: multipart/mixed;",
+			} {
+				if !strings.Contains(head, want) {
+					t.Errorf("no %q in\n%s", want, head)
+				}
+			}
+			var tree []string
+			for _, m := range regexp.MustCompile(`(?m)^Content-Type: ([^;\r\n]+)`).FindAllStringSubmatch(body, -1) {
+				tree = append(tree, m[1])
+			}
+			if diff := cmp.Diff([]string{"multipart/alternative", "text/plain", "text/html", "text/calendar", "application/ics"}, tree); diff != "" {
+				t.Error(diff)
+			}
+			part := body[strings.Index(body, "Content-Type: text/calendar"):]
+			part = part[:strings.Index(part, "\r\n\r\n")]
+			if !strings.Contains(part, "method="+method) || strings.Contains(part, "Disposition") || strings.Contains(part, "name=") {
+				t.Errorf("the calendar part's header: %s", part)
+			}
+			msg, err := message.Parse(data)
+			if err != nil || len(msg.Calendars) != 2 || !bytes.Equal(msg.Calendars[0].Data, msg.Calendars[1].Data) {
+				t.Fatalf("our own reader: %+v, %v", msg, err)
+			}
+			cal, err := ical.Read(msg.Calendars[0].Data)
+			if err != nil || cal.Method != method || len(cal.Events) != 1 || len(cal.Events[0].Attendees) != 1 {
+				t.Fatalf("%+v, %v", cal, err)
+			}
+			if e := cal.Events[0]; e.Organizer.Address != msg.FromAddress || e.Attendees[0].Address != "ann@example.com" || e.Sequence != 1 {
+				t.Errorf("got %+v", e)
+			}
+		})
+	}
+}
+
+func TestInjection(t *testing.T) {
+	evil := "x\r\nBcc: eve@example.com\r\n\r\n\"<b>&"
+	l := aLetter("invite")
+	l.to.Name, l.event.OrganizerName, l.event.Content.Summary, l.event.Content.Location, l.event.Content.Description = evil, evil, evil, evil, evil
+	data := string(render(t, l))
+	head, _, _ := strings.Cut(data, "\r\n\r\n")
+	if regexp.MustCompile(`(?m)^Bcc:`).MatchString(head) {
+		t.Errorf("a header was injected:\n%s", head)
+	}
+	if strings.Contains(strings.ReplaceAll(data, "=\r\n", ""), "<b>&\"") || strings.Contains(data, "<b>") && !strings.Contains(data, "&lt;b&gt;") {
+		t.Error("markup got into the HTML")
+	}
+}
+
+func TestWhen(t *testing.T) {
+	day := func(s string) event.Moment { return event.Moment{Local: s, AllDay: true} }
+	at := func(s, zone string) event.Moment { return event.Moment{Local: s, TZID: zone} }
+	for want, c := range map[string]event.Content{
+		"Fri 4 Dec 2026 10:00 – 11:00 (Europe/Berlin)":      {Start: at("2026-12-04T10:00:00", "Europe/Berlin"), End: at("2026-12-04T11:00:00", "Europe/Berlin")},
+		"Fri 4 Dec 2026 22:00 – Sat 5 Dec 2026 01:00 (UTC)": {Start: at("2026-12-04T22:00:00", ""), End: at("2026-12-05T01:00:00", "")},
+		"Fri 4 Dec 2026":                  {Start: day("2026-12-04"), End: day("2026-12-05")},
+		"Fri 4 Dec 2026 – Sat 5 Dec 2026": {Start: day("2026-12-04"), End: day("2026-12-06")},
+	} {
+		if got := when(c); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
