@@ -87,7 +87,7 @@ func (p *parser) header(h message.Header) {
 	parse := mail.AddressParser{WordDecoder: &mime.WordDecoder{CharsetReader: message.CharsetReader}}
 	from, err := parse.ParseList(h.Get("From"))
 	if err != nil || len(from) == 0 {
-		p.warn(fmt.Errorf("From: %w", err))
+		p.warn(fmt.Errorf("reading From: %w", err))
 		return
 	}
 	p.msg.FromAddress, p.msg.FromName = strings.ToLower(from[0].Address), from[0].Name

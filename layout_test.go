@@ -1,0 +1,100 @@
+// Package cis holds no code: it is the repository's root, and this test keeps its layout true.
+package cis
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/calendar-invite-server/cis/"
+
+// mayImport is the import rule: which of the project's packages a part may use besides internal and itself.
+var mayImport = map[string][]string{
+	"domain":      {},
+	"commands":    {"domain"},
+	"ingest":      {"domain", "commands"},
+	"projections": {"domain"},
+	"readapi":     {"domain", "projections"},
+	"notifier":    {"domain", "commands"},
+	"internal":    {"domain"},
+}
+
+// forTests are packages that only tests, the demo and benchmarks use.
+var forTests = []string{"internal/clientmail", "internal/sink", "internal/eventstore/storetest", "internal/postgres/postgrestest", "domain/decider/decidertest"}
+
+// TestImportRule fails, with the reason, when a part uses another it must not know.
+func TestImportRule(t *testing.T) {
+	eachFile(t, func(path, part string, test bool, imports []string) {
+		allowed, ruled := mayImport[part]
+		for _, imp := range imports {
+			name, ours := strings.CutPrefix(imp, module)
+			if !ours {
+				continue
+			}
+			if !test && part != "cmd" && slices.Contains(forTests, name) && !slices.Contains(forTests, filepath.ToSlash(filepath.Dir(path))) {
+				t.Errorf("%s imports %s, which is for tests", path, name)
+			}
+			other, _, _ := strings.Cut(name, "/")
+			switch {
+			case test || !ruled || other == part || slices.Contains(allowed, other):
+			case other == "internal" && part != "domain":
+			default:
+				t.Errorf("%s imports %s: %s may use %v and internal (ARCHITECTURE.md, import rule)", path, name, part, allowed)
+			}
+		}
+	})
+}
+
+// TestPackagesAreDocumented fails when a package does not say what it is for.
+func TestPackagesAreDocumented(t *testing.T) {
+	documented := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.PackageClauseOnly)
+		if err != nil {
+			return err
+		}
+		documented[filepath.Dir(path)] = documented[filepath.Dir(path)] || file.Doc != nil
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, ok := range documented {
+		if !ok {
+			t.Errorf("package %s has no package comment", dir)
+		}
+	}
+}
+
+func eachFile(t *testing.T, f func(path, part string, test bool, imports []string)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		var imports []string
+		for _, imp := range file.Imports {
+			name, _ := strconv.Unquote(imp.Path.Value)
+			imports = append(imports, name)
+		}
+		part, _, _ := strings.Cut(filepath.ToSlash(path), "/")
+		f(path, part, strings.HasSuffix(path, "_test.go"), imports)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
