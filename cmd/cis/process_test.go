@@ -49,6 +49,9 @@ func newProcess(t *testing.T, relay string) *process {
 	}
 	t.Cleanup(func() {
 		p.end(syscall.SIGTERM)
+		if raw, err := os.ReadFile(filepath.Join(p.data, "postgres.path")); err == nil { // the cluster lives elsewhere
+			_ = os.RemoveAll(filepath.Dir(strings.TrimSpace(string(raw))))
+		}
 		_ = os.RemoveAll(dir)
 	})
 	p.env = append(os.Environ(), "CIS_TEST_AS_CIS=1", "CIS_DATA="+p.data, "CIS_HTTP="+p.http, "CIS_SMTP="+p.smtp,

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/calendar-invite-server/cis/ingest/message"
@@ -79,9 +78,7 @@ func (s *stage) ready(ctx context.Context) error {
 func (s *stage) close() {
 	s.app.Close()
 	s.sink.Close()
-	if raw, err := os.ReadFile(filepath.Join(s.app.cfg.Data, "postgres.path")); err == nil {
-		_ = os.RemoveAll(filepath.Dir(strings.TrimSpace(string(raw))))
-	}
+	_ = s.app.private.Remove()
 	_ = os.RemoveAll(s.dir)
 }
 

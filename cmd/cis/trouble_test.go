@@ -319,8 +319,7 @@ func TestDatabaseAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cluster := filepath.Join(s.app.cfg.Data, "postgres")
-	raw, err := os.ReadFile(filepath.Join(cluster, "postmaster.pid"))
+	raw, err := os.ReadFile(filepath.Join(s.app.private.Dir(), "postmaster.pid"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,6 +84,17 @@ func StartPrivate(ctx context.Context, data string, log *slog.Logger) (*Private,
 	return p, nil
 }
 
+// Dir is the cluster's folder: inside the data folder, or under /var/lib/cis where the server's user cannot get there.
+func (p *Private) Dir() string { return p.dir }
+
+// Remove deletes the cluster of a data folder that is thrown away, wherever it is. The server must have ended.
+func (p *Private) Remove() error {
+	if filepath.Dir(p.dir) != p.data {
+		return os.RemoveAll(filepath.Dir(p.dir))
+	}
+	return os.RemoveAll(p.dir)
+}
+
 // chooseUser picks whom the server runs as: PostgreSQL refuses to run as root.
 func (p *Private) chooseUser() error {
 	if p.uid != 0 {

@@ -42,12 +42,8 @@ func TestPrivate(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(strings.Split(data, "/deep")[0]), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // the cluster may live elsewhere
-		if raw, err := os.ReadFile(filepath.Join(data, "postgres.path")); err == nil {
-			_ = os.RemoveAll(filepath.Dir(strings.TrimSpace(string(raw))))
-		}
-	})
 	first := start(t, data)
+	t.Cleanup(func() { _ = first.Remove() })
 	if err := ping(t, first.DSN); err != nil {
 		t.Fatal(err)
 	}

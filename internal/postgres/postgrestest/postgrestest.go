@@ -29,6 +29,7 @@ func Main(m *testing.M) {
 	code := m.Run()
 	if server != nil {
 		server.Close()
+		_ = server.Remove()
 		_ = os.RemoveAll(dataDir)
 	}
 	os.Exit(code)
