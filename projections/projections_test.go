@@ -1,10 +1,8 @@
 package projections_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,11 +10,10 @@ import (
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
-	"github.com/calendar-invite-server/cis/internal/eventstore/embedded"
 	"github.com/calendar-invite-server/cis/internal/facts"
+	"github.com/calendar-invite-server/cis/internal/facts/factstest"
 	"github.com/calendar-invite-server/cis/internal/postgres/postgrestest"
 	"github.com/calendar-invite-server/cis/internal/projector"
-	"github.com/calendar-invite-server/cis/internal/vault"
 	"github.com/calendar-invite-server/cis/projections"
 	"github.com/calendar-invite-server/cis/projections/attendees"
 	"github.com/calendar-invite-server/cis/projections/events"
@@ -32,26 +29,11 @@ func TestMain(m *testing.M) { postgrestest.Main(m) }
 func TestReadModels(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	server, err := embedded.Open(t.TempDir(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	client, err := eventstore.Dial("esdb://"+server.Addr().String()+"?tls=false", slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	keys, err := vault.Open(filepath.Join(t.TempDir(), "vault.db"), bytes.Repeat([]byte{1}, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = keys.Close() }()
-	log, pool := facts.NewLog(client, keys), postgrestest.Pool(t)
+	log, pool := factstest.NewLog(t), postgrestest.Pool(t)
 	if err := projector.Setup(ctx, pool); err != nil {
 		t.Fatal(err)
 	}
-	runner := projector.New(pool, client, "log", slog.New(slog.DiscardHandler), projections.All(log)...)
+	runner := projector.New(pool, log.Store(), "log", slog.New(slog.DiscardHandler), projections.All(log)...)
 	running, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() { defer close(done); _ = runner.Run(running) }()

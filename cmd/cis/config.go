@@ -137,6 +137,11 @@ func readConfig(lookup func(string) string) (*Config, []setting, error) {
 	c.Landing = e.get("CIS_LANDING", strings.TrimSuffix(c.PublicURL, "/")+"/thanks", "page after an invite link")
 	c.LandingHosts = list(strings.ToLower(e.get("CIS_LANDING_HOSTS", "", "further hosts a link's landing parameter may name, separated by commas")))
 	c.MailAuth = e.get("CIS_MAIL_AUTH", map[bool]string{true: "off", false: "enforce"}[c.Domain == "localhost"], "whether senders must be proven: enforce, off")
+	for _, name := range []string{"CIS_VAULT_URL", "CIS_DKIM_KEY"} {
+		if strings.TrimSpace(lookup(name)) != "" {
+			e.bad(name, "this version does not do that yet; unset it, so that nobody relies on it")
+		}
+	}
 	c.readProxies(e)
 	c.LogLevel = c.readLevel(e)
 	c.check(e)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"flag"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -14,38 +13,17 @@ import (
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
-	"github.com/calendar-invite-server/cis/internal/eventstore/embedded"
 	"github.com/calendar-invite-server/cis/internal/facts"
-	"github.com/calendar-invite-server/cis/internal/vault"
+	"github.com/calendar-invite-server/cis/internal/facts/factstest"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 )
 
 var update = flag.Bool("update", false, "write samples for facts that have none")
 
-func newLog(t *testing.T) *facts.Log {
-	t.Helper()
-	s, err := embedded.Open(t.TempDir(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	c, err := eventstore.Dial("esdb://"+s.Addr().String()+"?tls=false", slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	v, err := vault.Open(filepath.Join(t.TempDir(), "vault.db"), bytes.Repeat([]byte{1}, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = v.Close() })
-	return facts.NewLog(c, v)
-}
-
 func TestLog(t *testing.T) {
 	ctx := t.Context()
-	log := newLog(t)
+	log := factstest.NewLog(t)
 	ref := invitation.Ref{Tenant: "default", EventUID: "e1", AttendeeID: "p1"}
 	asked := invitation.InviteRequested{Ref: ref, OrganizerID: "o", Address: "ann@example.com", Name: "Ann", Origin: "api"}
 	sent := invitation.InviteSent{Ref: ref, Handover: invitation.Handover{Revision: 1, MessageID: "m", Answer: "250 ok <ann@example.com>"}}
@@ -105,7 +83,7 @@ func TestLog(t *testing.T) {
 
 func TestRaw(t *testing.T) {
 	ctx := t.Context()
-	log := newLog(t)
+	log := factstest.NewLog(t)
 	r := rand.NewChaCha8([32]byte{})
 	big := make([]byte, 1_300_000) // does not compress: three chunks
 	_, _ = r.Read(big)
@@ -127,7 +105,7 @@ func TestRaw(t *testing.T) {
 }
 
 func TestOpenLog(t *testing.T) {
-	log := newLog(t)
+	log := factstest.NewLog(t)
 	id, err := log.OpenLog(t.Context(), "one")
 	if err != nil {
 		t.Fatal(err)

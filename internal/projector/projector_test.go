@@ -1,11 +1,9 @@
 package projector_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,11 +12,10 @@ import (
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
-	"github.com/calendar-invite-server/cis/internal/eventstore/embedded"
 	"github.com/calendar-invite-server/cis/internal/facts"
+	"github.com/calendar-invite-server/cis/internal/facts/factstest"
 	"github.com/calendar-invite-server/cis/internal/postgres/postgrestest"
 	"github.com/calendar-invite-server/cis/internal/projector"
-	"github.com/calendar-invite-server/cis/internal/vault"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -53,24 +50,9 @@ type world struct {
 }
 
 func newWorld(t *testing.T, poison *atomic.Bool) *world {
-	s, err := embedded.Open(t.TempDir(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	c, err := eventstore.Dial("esdb://"+s.Addr().String()+"?tls=false", quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	v, err := vault.Open(filepath.Join(t.TempDir(), "vault.db"), bytes.Repeat([]byte{1}, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = v.Close() })
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
-	w := &world{T: t, log: facts.NewLog(c, v), pool: postgrestest.Pool(t), p: counting(poison), ctx: ctx}
+	w := &world{T: t, log: factstest.NewLog(t), pool: postgrestest.Pool(t), p: counting(poison), ctx: ctx}
 	if err := projector.Setup(ctx, w.pool); err != nil {
 		t.Fatal(err)
 	}
