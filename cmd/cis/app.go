@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -246,11 +247,9 @@ func (a *App) Failed() <-chan error { return a.failed }
 
 func (a *App) outbox() string { return filepath.Join(a.cfg.Data, "outbox") }
 
+// publicURL is the base of links. Where CIS_HTTP left the port to the system, it is known only now.
 func (a *App) publicURL() string {
-	if a.cfg.HTTP != a.HTTPAddr.String() && a.cfg.PublicURL == "http://"+a.cfg.HTTP {
-		return "http://" + a.HTTPAddr.String() // CIS_HTTP left the port to the system
-	}
-	return a.cfg.PublicURL
+	return strings.Replace(a.cfg.PublicURL, "://"+a.cfg.HTTP, "://"+a.HTTPAddr.String(), 1)
 }
 
 func (a *App) landing() string {

@@ -128,6 +128,13 @@ func (p *parts) openDatabase(ctx context.Context) (err error) {
 	if p.pool, err = postgres.Open(ctx, dsn); err != nil {
 		return err
 	}
-	p.onClose(p.pool.Close)
+	p.onClose(func() { // Close waits for connections in use; what hangs in one must not keep the process from ending
+		closed := make(chan struct{})
+		go func() { p.pool.Close(); close(closed) }()
+		select {
+		case <-closed:
+		case <-time.After(3 * time.Second):
+		}
+	})
 	return projector.Setup(ctx, p.pool)
 }

@@ -23,6 +23,9 @@ const (
 	MaxBytes      = 25 << 20 // of one mail
 	MaxRecipients = 50       // of one mail
 	storeTimeout  = 30 * time.Second
+
+	small    = 1 << 20 // bytes a mail may have without waiting for a place
+	maxLarge = 32      // larger mails in memory at a time
 )
 
 var (
@@ -48,14 +51,14 @@ type Server struct {
 	smtp     *smtp.Server
 	opts     Options
 	received *prometheus.CounterVec
-	large    chan struct{} // bounds how many bytes are held in memory at once
+	large    chan struct{} // a place per large mail in memory
 }
 
 // New makes a server; Serve starts it.
 func New(opts Options) *Server {
 	s := &Server{
 		opts:     opts,
-		large:    make(chan struct{}, 64),
+		large:    make(chan struct{}, maxLarge),
 		received: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "cis_smtp_mails_total", Help: "Mails offered over SMTP, by answer."}, []string{"answer"}),
 	}
 	opts.Registry.MustRegister(s.received)
@@ -118,9 +121,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 
 // Data takes the mail and answers when it is durable.
 func (s *session) Data(r io.Reader) error {
-	s.server.large <- struct{}{}
-	defer func() { <-s.server.large }()
-	raw, err := io.ReadAll(r)
+	raw, err := s.read(r)
 	switch {
 	case errors.Is(err, smtp.ErrDataTooLarge):
 		s.server.received.WithLabelValues("too_large").Inc()
@@ -143,6 +144,23 @@ func (s *session) Data(r io.Reader) error {
 	s.server.received.WithLabelValues("accepted").Inc()
 	s.server.opts.Log.Debug("smtp: accepted", "mail", id, "size", len(raw))
 	return nil
+}
+
+// read takes the mail's bytes. A large one waits for a place, so that memory is bounded; a slow sender of small ones
+// keeps nobody waiting.
+func (s *session) read(r io.Reader) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, small))
+	if err != nil || len(raw) < small {
+		return raw, err
+	}
+	select {
+	case s.server.large <- struct{}{}:
+		defer func() { <-s.server.large }()
+	case <-time.After(storeTimeout):
+		return nil, errLater
+	}
+	rest, err := io.ReadAll(r)
+	return append(raw, rest...), err
 }
 
 // Reset forgets the transaction.

@@ -257,7 +257,7 @@ func (p *Private) stop() {
 	}
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT} {
 		_ = syscall.Kill(pid, sig)
-		for range 80 {
+		for range 40 {
 			if p.postmaster() != pid {
 				_ = os.Remove(p.run)
 				return
