@@ -21,6 +21,7 @@ const (
 	maxCalls    = 512              // calls in flight; more wait
 	callTimeout = 15 * time.Second // of one attempt; the whole call ends with its context
 	readPage    = 4096             // records per read call
+	idleTimeout = 5 * time.Second  // after which a goroutine without calls ends
 )
 
 // Client appends to and reads from the log. It is safe for concurrent use.
@@ -28,6 +29,7 @@ type Client struct {
 	db    *esdb.Client
 	log   *slog.Logger
 	calls chan struct{}
+	idle  chan func() // goroutines that wait for a call
 	wg    sync.WaitGroup
 }
 
@@ -65,7 +67,7 @@ func Dial(url string, log *slog.Logger) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("eventstore: %w", err)
 	}
-	return &Client{db: db, log: log, calls: make(chan struct{}, maxCalls)}, nil
+	return &Client{db: db, log: log, calls: make(chan struct{}, maxCalls), idle: make(chan func())}, nil
 }
 
 // Close releases the connection once calls in flight have ended, at most two seconds later: closing the client library
@@ -219,17 +221,36 @@ func attempt[T any](ctx context.Context, c *Client, f func(context.Context) (T, 
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	done := make(chan result, 1)
 	c.wg.Add(1)
-	go func() {
+	c.spawn(func() {
 		defer func() { cancel(); <-c.calls; c.wg.Done() }()
 		v, err := f(ctx)
 		done <- result{v, err}
-	}()
+	})
 	select {
 	case r := <-done:
 		return r.v, r.err
 	case <-ctx.Done():
 		return zero, ctx.Err()
 	}
+}
+
+// spawn runs f on a goroutine that has run calls before, if one is idle: its stack has grown to what a call needs.
+func (c *Client) spawn(f func()) {
+	select {
+	case c.idle <- f:
+		return
+	default:
+	}
+	go func() {
+		for {
+			f()
+			select {
+			case f = <-c.idle:
+			case <-time.After(idleTimeout):
+				return
+			}
+		}
+	}()
 }
 
 // classify turns the client library's errors into this package's. What is not known to be final counts as
