@@ -122,10 +122,10 @@ func (v *Vault) Close() error {
 // Seal encrypts plaintext under the subject's key, making the key if there is none yet. place is authenticated: what
 // was sealed for one place cannot be opened in another. It fails with [ErrNoKey] if the key was destroyed.
 func (v *Vault) Seal(ctx context.Context, subject, place string, plaintext []byte) ([]byte, error) {
-	key, err := v.key(ctx, subject)
+	key, err := v.key(subject)
 	if errors.Is(err, errNotYet) {
 		if err = v.ensure(ctx, subject); err == nil {
-			key, err = v.key(ctx, subject)
+			key, err = v.key(subject)
 		}
 	}
 	if err != nil {
@@ -136,7 +136,7 @@ func (v *Vault) Seal(ctx context.Context, subject, place string, plaintext []byt
 
 // Open decrypts what Seal returned. It fails with [ErrNoKey] if the key was destroyed.
 func (v *Vault) Open(ctx context.Context, subject, place string, sealed []byte) ([]byte, error) {
-	key, err := v.key(ctx, subject)
+	key, err := v.key(subject)
 	if err != nil {
 		return nil, err
 	}
@@ -216,12 +216,12 @@ func (v *Vault) Destroy(ctx context.Context, subjects ...string) error {
 // errNotYet says that no key was made for the subject, as opposed to destroyed.
 var errNotYet = fmt.Errorf("%w yet", ErrNoKey)
 
-func (v *Vault) key(ctx context.Context, subject string) (cipher.AEAD, error) {
+func (v *Vault) key(subject string) (cipher.AEAD, error) {
 	if key, ok := v.cached(subject); ok {
 		return key, nil
 	}
 	var wrapped []byte
-	err := v.keyOf.QueryRowContext(ctx, subject).Scan(&wrapped)
+	err := v.keyOf.QueryRow(subject).Scan(&wrapped)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, errNotYet
 	}

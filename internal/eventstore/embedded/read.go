@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"context"
 	"math"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
@@ -59,7 +58,7 @@ func (r *reader) readStream(name string) error {
 		w.from = max(w.from, w.low)
 	}
 	if meta.MaxCount != nil { // only then does what may be seen depend on where the stream ends
-		last, err := r.log.lastRevision(r.call.Context(), name)
+		last, err := r.log.lastRevision(name)
 		if err != nil {
 			return status.FromContextError(err).Err()
 		}
@@ -74,7 +73,7 @@ func (r *reader) readStream(name string) error {
 	}
 	if !meta.deleted() && w.low < w.high && (w.from > 0 || w.low > 0) {
 		// The reader did not look everywhere: the stream may exist without anything there.
-		last, err := r.log.lastRevision(r.call.Context(), name)
+		last, err := r.log.lastRevision(name)
 		if err != nil {
 			return status.FromContextError(err).Err()
 		}
@@ -93,7 +92,7 @@ type window struct{ from, low, high int64 }
 // sendStream sends what is in the window; found says that there was anything, visible or too old.
 func (r *reader) sendStream(name string, w window, oldest int64) (found bool, err error) {
 	for left := r.opts.GetCount(); left > 0; {
-		recs, err := r.log.readStream(r.call.Context(), name, w.from, w.low, w.high, r.backwards(), int(min(left, pageSize)))
+		recs, err := r.log.readStream(name, w.from, w.low, w.high, r.backwards(), int(min(left, pageSize)))
 		if err != nil {
 			return found, status.FromContextError(err).Err()
 		}
@@ -149,7 +148,7 @@ func (r *reader) readAll() error {
 		}
 	}
 	for left := r.opts.GetCount(); left > 0; {
-		recs, err := r.log.readAll(r.call.Context(), next, r.backwards(), int(min(left, pageSize)))
+		recs, err := r.log.readAll(next, r.backwards(), int(min(left, pageSize)))
 		if err != nil {
 			return status.FromContextError(err).Err()
 		}
@@ -181,23 +180,23 @@ func (l *eventLog) streamMeta(name string) (streamMeta, bool) {
 }
 
 // lastRevision is a stream's last revision, -1 if it has none.
-func (l *eventLog) lastRevision(ctx context.Context, name string) (last int64, err error) {
-	err = l.reads.last.QueryRowContext(ctx, name).Scan(&last)
+func (l *eventLog) lastRevision(name string) (last int64, err error) {
+	err = l.reads.last.QueryRow(name).Scan(&last)
 	return last, err
 }
 
 // readStream returns up to n records of a stream from a revision on, within [low, high].
-func (l *eventLog) readStream(ctx context.Context, name string, from, low, high int64, backwards bool, n int) ([]*record, error) {
+func (l *eventLog) readStream(name string, from, low, high int64, backwards bool, n int) ([]*record, error) {
 	if backwards {
-		return query(ctx, l.reads.streamBack, name, low, min(from, high), n)
+		return query(l.reads.streamBack, name, low, min(from, high), n)
 	}
-	return query(ctx, l.reads.stream, name, max(from, low), high, n)
+	return query(l.reads.stream, name, max(from, low), high, n)
 }
 
 // readAll returns up to n records from a position on, inclusively.
-func (l *eventLog) readAll(ctx context.Context, from int64, backwards bool, n int) ([]*record, error) {
+func (l *eventLog) readAll(from int64, backwards bool, n int) ([]*record, error) {
 	if backwards {
-		return query(ctx, l.reads.allBack, from, n)
+		return query(l.reads.allBack, from, n)
 	}
-	return query(ctx, l.reads.all, from, n)
+	return query(l.reads.all, from, n)
 }

@@ -97,7 +97,7 @@ func (r *reader) source(ctx context.Context) (source, int64, error) {
 		src := streamSource{log: r.log, name: name}
 		switch {
 		case stream.GetEnd() != nil:
-			last, err := r.log.lastRevision(ctx, name)
+			last, err := r.log.lastRevision(name)
 			return src, last, err
 		case stream.GetStart() != nil:
 			return src, -1, nil
@@ -127,7 +127,7 @@ func (s allSource) next(ctx context.Context, cursor int64) ([]*record, bool, <-c
 		}
 		return recs, false, wake, ctx.Err()
 	}
-	recs, err := s.log.readAll(ctx, cursor+1, false, pageSize)
+	recs, err := s.log.readAll(cursor+1, false, pageSize)
 	return recs, true, nil, err
 }
 
@@ -142,11 +142,11 @@ func (s streamSource) next(ctx context.Context, cursor int64) ([]*record, bool, 
 	// The channel first, the read second: what is published in between wakes us once too often, never too seldom.
 	_, wake, _ := s.log.tail.after(s.log.tail.head(), 0)
 	meta, gone := s.log.streamMeta(s.name)
-	last, err := s.log.lastRevision(ctx, s.name)
+	last, err := s.log.lastRevision(s.name)
 	if err != nil || gone {
 		return nil, false, wake, err
 	}
-	recs, err := s.log.readStream(ctx, s.name, cursor+1, meta.firstRevision(last), last, false, pageSize)
+	recs, err := s.log.readStream(s.name, cursor+1, meta.firstRevision(last), last, false, pageSize)
 	if len(recs) > 0 {
 		wake = nil
 	}
