@@ -55,6 +55,13 @@ func New(pool *pgxpool.Pool, store *eventstore.Client, logID string, log *slog.L
 	return r
 }
 
+// watermillLogger keeps Watermill's own words for debugging: what stops a projection is said once, by fail.
+func watermillLogger(log *slog.Logger) watermill.LoggerAdapter {
+	return watermill.NewSlogLoggerWithLevelMapping(log.With("component", "watermill"), map[slog.Level]slog.Level{
+		slog.LevelInfo: slog.LevelDebug, slog.LevelError: slog.LevelDebug,
+	})
+}
+
 func names(list []schema.Fact) map[string]bool {
 	if list == nil {
 		return nil
@@ -68,7 +75,7 @@ func names(list []schema.Fact) map[string]bool {
 
 // Run works until ctx ends. It comes back from outages of store and database by itself.
 func (r *Runner) Run(ctx context.Context) error {
-	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 5 * time.Second}, watermill.NewSlogLogger(r.log.With("component", "watermill")))
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 5 * time.Second}, watermillLogger(r.log))
 	if err != nil {
 		return err
 	}
