@@ -2,6 +2,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -20,6 +21,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
 )
+
+// storeTimeout is how long a click waits for an event store that is away, before it is told to try again.
+const storeTimeout = 20 * time.Second
 
 // ErrUID refuses what has not the shape of a UID.
 var ErrUID = event.ErrInvalid.With("a UID has 40 characters of a-z and 0-9")
@@ -55,7 +59,9 @@ func (i *Invites) invite(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if c.Event, err = i.Handler.Event(r.Context(), c.EventUID); err != nil {
+	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
+	defer cancel()
+	if c.Event, err = i.Handler.Event(ctx, c.EventUID); err != nil {
 		return err
 	}
 	if !c.Event.Exists {
@@ -64,7 +70,7 @@ func (i *Invites) invite(w http.ResponseWriter, r *http.Request) error {
 	if !i.limits.allowRecipient(c.AttendeeID, c.EventUID, c.Now) {
 		return problem.ErrTooMany.With("this address was invited to many events today")
 	}
-	if _, err := i.Handler.RequestInvite(r.Context(), commands.From("api", i.Tenant, uuid.NewString(), 0), c); err != nil {
+	if _, err := i.Handler.RequestInvite(ctx, commands.From("api", i.Tenant, uuid.NewString(), 0), c); err != nil {
 		return err
 	}
 	http.Redirect(w, r, i.Landing.For(r.URL.Query().Get("landing")), http.StatusFound)

@@ -3,11 +3,15 @@
 package problem
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 
 	"github.com/calendar-invite-server/cis/domain/fault"
+	"github.com/calendar-invite-server/cis/internal/eventstore"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Details is the body of an answer that is not the one asked for.
@@ -57,6 +61,10 @@ func Write(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) 
 	d := Details{Type: "about:blank", Title: "Internal Server Error", Status: http.StatusInternalServerError, Detail: "the server could not do this; its log says why"}
 	if f, ok := fault.From(err); ok {
 		d = Details{Type: "/problems/" + f.Code, Title: f.Title, Status: status(f), Detail: f.Detail}
+	} else if unreachable(err) {
+		d = Details{Type: "/problems/unavailable", Title: "a part of the server cannot be reached right now; try again", Status: http.StatusServiceUnavailable}
+		w.Header().Set("Retry-After", "5")
+		log.Warn("http: unavailable", "method", r.Method, "path", r.URL.Path, "error", err)
 	} else if r.Context().Err() == nil {
 		log.Error("http: failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
@@ -64,6 +72,12 @@ func Write(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) 
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(d.Status)
 	_ = json.NewEncoder(w).Encode(d)
+}
+
+// unreachable says that the event store or the database did not answer: trying again can help.
+func unreachable(err error) bool {
+	var connect *pgconn.ConnectError
+	return errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &connect)
 }
 
 // Handler is a handler that returns errors.
