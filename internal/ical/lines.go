@@ -91,12 +91,15 @@ func parse(data []byte) (*ical.Component, []string, error) {
 	return root, problems, nil
 }
 
-// text makes valid UTF-8 without byte order mark and NUL. What is not UTF-8 is taken for windows-1252, the superset of
+// text makes valid UTF-8 without byte order mark and NUL, with line ends of one byte. What is not UTF-8 is taken for windows-1252, the superset of
 // Latin-1 that mails mean when they say nothing.
 func text(data []byte) []byte {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if bytes.IndexByte(data, 0) >= 0 {
 		data = bytes.ReplaceAll(data, []byte{0}, nil)
+	}
+	if bytes.IndexByte(data, '\r') >= 0 { // any line end will do
+		data = bytes.ReplaceAll(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))
 	}
 	if !utf8.Valid(data) {
 		if decoded, err := charmap.Windows1252.NewDecoder().Bytes(data); err == nil {
@@ -106,24 +109,14 @@ func text(data []byte) []byte {
 	return data
 }
 
-// unfold splits content lines and joins what was folded (RFC 5545 §3.1), whatever the line ends are. Lines are numbered
-// from 1 by where they start.
+// unfold splits content lines and joins what was folded (RFC 5545 §3.1). Lines are numbered from 1 by where they start.
 func unfold(data []byte) func(yield func(int, string) bool) {
 	return func(yield func(int, string) bool) {
 		var line []byte
 		start, n := 0, 0
 		for len(data) > 0 {
-			i := bytes.IndexAny(data, "\r\n")
-			var physical []byte
-			if i < 0 {
-				physical, data = data, nil
-			} else {
-				physical = data[:i]
-				if data[i] == '\r' && i+1 < len(data) && data[i+1] == '\n' {
-					i++
-				}
-				data = data[i+1:]
-			}
+			physical, rest, _ := bytes.Cut(data, []byte("\n"))
+			data = rest
 			n++
 			if len(physical) > 0 && (physical[0] == ' ' || physical[0] == '\t') && start > 0 {
 				if len(line) <= maxLine { // longer is dropped anyway
@@ -134,7 +127,7 @@ func unfold(data []byte) func(yield func(int, string) bool) {
 			if len(line) > 0 && !yield(start, string(line)) {
 				return
 			}
-			line, start = append(line[:0], physical...), n
+			line, start = append(line[:0], physical[:min(len(physical), maxLine+1)]...), n
 		}
 		if len(line) > 0 {
 			yield(start, string(line))
