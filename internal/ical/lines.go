@@ -48,6 +48,9 @@ func parse(data []byte) (*ical.Component, []string, error) {
 			note("line %d is longer than %d bytes", n, maxLine)
 			continue
 		}
+		if len(stack) == 0 && (len(line) < 6 || !strings.EqualFold(line[:6], "BEGIN:")) {
+			continue // outside of everything
+		}
 		prop, err := parseLine(line)
 		if err != nil {
 			note("line %d: %v", n, err)
