@@ -149,7 +149,7 @@ func load[S any, F schema.Fact](ctx context.Context, log Log, stream string, evo
 		if !ok {
 			return seen, fmt.Errorf("loading %s: a %s does not belong there", stream, f.FactName())
 		}
-		seen.State = evolve(seen.State, fact)
+		seen.State = decider.Fold(seen.State, evolve, fact)
 	}
 	seen.Revision = revision
 	return seen, nil

@@ -68,7 +68,7 @@ func (in Interpreter) Interpret(m Mail) ([]Action, *fault.Error) {
 		return nil, ErrNoCalendar
 	case m.From.Address == "":
 		return nil, ErrSender
-	case in.Addresses.IsOurs(m.From.Address):
+	case in.Addresses.Accepts(m.From.Address):
 		return nil, ErrOwn
 	}
 	var actions []Action
@@ -123,7 +123,7 @@ func (in Interpreter) action(m Mail, method string, cal *ical.Calendar, ev ical.
 
 func (in Interpreter) request(m Mail, cal *ical.Calendar, ev ical.Event) (Action, *fault.Error) {
 	switch {
-	case in.Addresses.IsOurs(ev.Organizer.Address):
+	case in.Addresses.Accepts(ev.Organizer.Address):
 		return Action{}, ErrOwn
 	case ev.Recurring || ev.RecurrenceID != "":
 		return Action{}, ErrRecurring

@@ -70,6 +70,3 @@ func (b Book) Accepts(addr string) bool {
 	}
 	return false
 }
-
-// IsOurs says whether an address is at the server's own domain and one it uses itself.
-func (b Book) IsOurs(addr string) bool { return b.Accepts(addr) }

@@ -71,8 +71,8 @@ func (r *reader) readStream(name string) error {
 			return err
 		}
 	}
-	if !meta.deleted() && w.low < w.high && (w.from > 0 || w.low > 0) {
-		// The reader did not look everywhere: the stream may exist without anything there.
+	everywhere := !r.backwards() && w.from == 0 && r.opts.GetCount() > 0
+	if !meta.deleted() && !everywhere { // the stream may exist without anything where the reader looked
 		last, err := r.log.lastRevision(name)
 		if err != nil {
 			return status.FromContextError(err).Err()

@@ -335,9 +335,14 @@ func (s *suite) metadata() {
 	set(stream, func(m *esdb.StreamMetadata) { m.SetTruncateBefore(2) })
 	got, _ = s.read(stream, esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}}, 10)
 	s.wantRevisions(got, 4, 3, 2)
+	got, err := s.read(stream, esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.Revision(1)}, 10)
+	if err != nil {
+		s.Errorf("below what is hidden: %v; the stream exists", err)
+	}
+	s.wantRevisions(got)
 	set(stream, func(m *esdb.StreamMetadata) { m.SetMaxAge(time.Second) })
 	time.Sleep(1500 * time.Millisecond) // $maxAge has a resolution of one second and no event to wait for
-	got, err := s.read(stream, esdb.ReadStreamOptions{}, 10)
+	got, err = s.read(stream, esdb.ReadStreamOptions{}, 10)
 	if err != nil || len(got) != 0 {
 		s.Errorf("aged: got %d events, %v", len(got), err)
 	}
