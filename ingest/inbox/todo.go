@@ -23,10 +23,10 @@ CREATE TABLE @.todo (
 	due         timestamptz NOT NULL DEFAULT '-infinity',
 	lease_until timestamptz NOT NULL DEFAULT '-infinity',
 	lease_owner text        NOT NULL DEFAULT '', -- the process it is handled in
-	poison      text        -- why it is not tried again
+	poison      boolean     NOT NULL DEFAULT false -- not tried again; the server's log says why: the reason may quote a mail
 );
 CREATE INDEX ON @.todo (lane, position);
-CREATE INDEX ON @.todo (position) WHERE poison IS NULL;`
+CREATE INDEX ON @.todo (position) WHERE NOT poison;`
 
 // Projection is the to-do list: mails received minus mails handled. wake is called after every page.
 func Projection(wake func(caughtUp bool)) projector.Projection {
@@ -92,8 +92,8 @@ func (l todo) claim(ctx context.Context, n int, lease time.Duration) ([]task, er
 			UPDATE @.todo SET lease_until = now() + $2, lease_owner = $3, attempts = attempts + 1
 			WHERE mail_id IN (
 				SELECT mail_id FROM @.todo t
-				WHERE poison IS NULL AND due <= now() AND (lease_until <= now() OR $4 AND lease_owner <> $3)
-				AND NOT EXISTS (SELECT FROM @.todo e WHERE e.lane = t.lane AND e.position < t.position AND e.poison IS NULL)
+				WHERE NOT poison AND due <= now() AND (lease_until <= now() OR $4 AND lease_owner <> $3)
+				AND NOT EXISTS (SELECT FROM @.todo e WHERE e.lane = t.lane AND e.position < t.position AND NOT e.poison)
 				ORDER BY position LIMIT $1 FOR UPDATE SKIP LOCKED)
 			RETURNING mail_id, tenant, received, attempts`), n, lease, l.owner, l.alone).
 			Query(func(rows pgx.Rows) (err error) {
@@ -116,11 +116,11 @@ func (l todo) postpone(ctx context.Context, id string, pause time.Duration) erro
 }
 
 // poison takes a mail that cannot be handled out of its lane's way.
-func (l todo) poison(ctx context.Context, id, why string) error {
+func (l todo) poison(ctx context.Context, id string) error {
 	t, err := l.serving.Tables(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = l.pool.Exec(ctx, t.SQL(`UPDATE @.todo SET poison = $2 WHERE mail_id = $1`), id, why)
+	_, err = l.pool.Exec(ctx, t.SQL(`UPDATE @.todo SET poison = true WHERE mail_id = $1`), id)
 	return err
 }

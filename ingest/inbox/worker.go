@@ -123,7 +123,7 @@ func (w *Worker) work(ctx context.Context, t task) {
 	defer cancel()
 	if t.Attempts >= maxAttempts && !errors.Is(err, eventstore.ErrUnavailable) {
 		w.log.Error("inbox: giving up on a mail", "mail", t.MailID, "attempts", t.Attempts, "error", err)
-		err = w.todo.poison(ctx, t.MailID, err.Error())
+		err = w.todo.poison(ctx, t.MailID)
 	} else {
 		w.log.Warn("inbox: a mail will be tried again", "mail", t.MailID, "attempt", t.Attempts, "error", err)
 		err = w.todo.postpone(ctx, t.MailID, min(time.Second<<min(t.Attempts, 10), 10*time.Minute))
