@@ -24,11 +24,12 @@ func (m Moment) IsZero() bool { return m.Local == "" }
 
 // Content is what attendees are told about an event.
 type Content struct {
-	Summary     string `json:"summary,omitempty"`
-	Description string `json:"description,omitempty"`
-	Location    string `json:"location,omitempty"`
-	Start       Moment `json:"start"`
-	End         Moment `json:"end"` // exclusive
+	Summary     string     `json:"summary,omitempty"`
+	Description string     `json:"description,omitempty"`
+	Location    string     `json:"location,omitempty"`
+	Start       Moment     `json:"start"`
+	End         Moment     `json:"end"` // exclusive
+	Recurrence  Recurrence `json:"recurrence,omitzero"`
 }
 
 // Equal says whether attendees would see no difference.
@@ -37,9 +38,11 @@ func (c Content) Equal(o Content) bool {
 }
 
 // SameTime says whether the event takes place when it did.
-func (c Content) SameTime(o Content) bool { return c.Start.Equal(o.Start) && c.End.Equal(o.End) }
+func (c Content) SameTime(o Content) bool {
+	return c.Start.Equal(o.Start) && c.End.Equal(o.End) && c.Recurrence.Equal(o.Recurrence)
+}
 
-// Material says whether going from c to o is a change of time or place, the only ones that raise SEQUENCE
+// Material says whether going from c to o is a change of time, rule or place, the only ones that raise SEQUENCE
 // (RFC 5546 §2.1.4 as clients understand it: every raise asks everybody again).
 func (c Content) Material(o Content) bool { return !c.SameTime(o) || c.Location != o.Location }
 

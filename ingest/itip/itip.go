@@ -86,7 +86,7 @@ func (in Interpreter) Interpret(m Mail) ([]Action, *fault.Error) {
 		}
 		for _, ev := range cal.Events {
 			// text/calendar and application/ics of the same event are one action
-			if key := method + "\n" + ev.UID + "\n" + ev.RecurrenceID; ev.UID == "" || seen[key] {
+			if key := method + "\n" + ev.UID + "\n" + string(ev.Instance); ev.UID == "" || seen[key] {
 				continue
 			} else {
 				seen[key] = true
@@ -125,7 +125,7 @@ func (in Interpreter) request(m Mail, cal *ical.Calendar, ev ical.Event) (Action
 	switch {
 	case in.Addresses.Accepts(ev.Organizer.Address):
 		return Action{}, ErrOwn
-	case ev.Recurring || ev.RecurrenceID != "":
+	case !ev.Recurrence.IsZero() || ev.Instance != "":
 		return Action{}, ErrRecurring
 	case len(ev.Problems) > 0:
 		return Action{}, ErrTime.With(ev.Problems[0])
@@ -150,7 +150,7 @@ func (in Interpreter) request(m Mail, cal *ical.Calendar, ev ical.Event) (Action
 }
 
 func (in Interpreter) cancel(m Mail, cal *ical.Calendar, ev ical.Event) (Action, *fault.Error) {
-	if ev.RecurrenceID != "" {
+	if ev.Instance != "" {
 		return Action{}, ErrRecurring
 	}
 	organizer := in.Keys.PersonID(m.Tenant, m.From.Address)
@@ -167,7 +167,7 @@ func (in Interpreter) reply(m Mail, cal *ical.Calendar, ev ical.Event) (Action, 
 	if !event.ValidUID(uid) {
 		return Action{}, event.ErrUnknown.With("its UID is none of ours")
 	}
-	if ev.RecurrenceID != "" {
+	if ev.Instance != "" {
 		return Action{}, ErrRecurring
 	}
 	for _, a := range ev.Attendees {

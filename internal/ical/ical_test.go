@@ -145,7 +145,7 @@ func TestWrite(t *testing.T) {
 		}
 		e := readOne(t, data)
 		if e.UID != m.UID || e.Sequence != 2 || e.Summary != m.Content.Summary || e.Description != m.Content.Description ||
-			!e.Start.UTC.Equal(m.Content.Start.UTC) || !e.End.UTC.Equal(m.Content.End.UTC) || e.Organizer != m.Organizer || e.Attendees[0] != m.Attendee {
+			!e.Start.UTC.Equal(m.Content.Start.UTC) || !e.End.UTC.Equal(m.Content.End.UTC) || e.Organizer != m.Organizer || e.Attendees[0].Person != m.Attendee.Person || e.Attendees[0].PartStat != m.Attendee.PartStat {
 			t.Errorf("got %+v", e)
 		}
 		for _, line := range []string{

@@ -48,8 +48,10 @@ func parse(data []byte) (*ical.Component, []string, error) {
 			note("line %d is longer than %d bytes", n, maxLine)
 			continue
 		}
-		if len(stack) == 0 && (len(line) < 6 || !strings.EqualFold(line[:6], "BEGIN:")) {
-			continue // outside of everything
+		if len(stack) == 0 { // outside of everything
+			if line = strings.TrimSpace(line); len(line) < 6 || !strings.EqualFold(line[:6], "BEGIN:") {
+				continue
+			}
 		}
 		prop, err := parseLine(line)
 		if err != nil {
@@ -138,6 +140,11 @@ func unfold(data []byte) func(yield func(int, string) bool) {
 	}
 }
 
+// times are the properties whose values are dates and times.
+var times = map[string]bool{
+	ical.PropDateTimeStart: true, ical.PropDateTimeEnd: true, ical.PropRecurrenceID: true, ical.PropRecurrenceDates: true, ical.PropExceptionDates: true, ical.PropDue: true,
+}
+
 var errNoColon = errors.New("no colon")
 
 // parseLine reads NAME *(;PARAM=VALUE) : VALUE (RFC 5545 §3.1). Parameters that cannot be read are dropped.
@@ -149,6 +156,9 @@ func parseLine(line string) (*ical.Prop, error) {
 	prop := ical.NewProp(strings.TrimSpace(line[:end]))
 	rest := line[end:]
 	colon := valueColon(rest)
+	if times[prop.Name] { // QUIRK: TZID=tzone://Microsoft/Utc and TZID=(UTC-05:00) … without quotes; a time has no colon
+		colon = strings.LastIndexByte(rest, ':')
+	}
 	if colon < 0 {
 		return nil, errNoColon
 	}

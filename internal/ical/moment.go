@@ -1,13 +1,14 @@
 package ical
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/internal/recur"
 	"github.com/emersion/go-ical"
 )
 
@@ -19,61 +20,75 @@ const (
 	localDateTime = "2006-01-02T15:04:05"
 )
 
-// ErrZone says that a time's zone is not known. Taking it for UTC would move the meeting by hours, silently.
-var ErrZone = errors.New("unknown time zone")
+// locations caches zones by the names people gave them; reading one takes longer than reading a whole mail.
+var (
+	locations sync.Map
+	known     atomic.Int64
+)
+
+const maxKnown = 5_000
 
 // moment reads a DATE or DATE-TIME property (RFC 5545 §3.3.4, §3.3.5).
-func moment(p *ical.Prop) (event.Moment, error) {
-	v := strings.TrimSpace(p.Value)
-	if len(v) == len(date) {
+func (z *zones) moment(p *ical.Prop) (event.Moment, error) {
+	return z.momentOf(p.Value, p.Params.Get(ical.ParamTimezoneID))
+}
+
+func (z *zones) momentOf(v, tzid string) (event.Moment, error) {
+	v = strings.Trim(v, " \t\"")
+	if len(v) == len(date) || len(v) == len(date)+1 && v[len(date)] == 'Z' { // QUIRK: Google's birthdays and others put a Z behind dates
+		v = v[:len(date)]
 		t, err := time.Parse(date, v)
 		if err != nil {
 			return event.Moment{}, fmt.Errorf("%q is not a date", v)
 		}
 		return event.Moment{Local: t.Format(localDate), AllDay: true, UTC: t}, nil
 	}
-	tzid := p.Params.Get(ical.ParamTimezoneID)
-	if strings.HasSuffix(v, "Z") {
-		tzid = "" // UTC wins over a TZID that contradicts it
+	c := clock{loc: time.UTC} // UTC wins over a TZID that contradicts it
+	if !strings.HasSuffix(v, "Z") {
+		var err error
+		if c, err = z.clock(tzid); err != nil {
+			return event.Moment{}, err
+		}
 	}
-	loc, err := zone(tzid)
-	if err != nil {
-		return event.Moment{}, err
+	wall, err := time.Parse(dateTime, strings.TrimSuffix(v, "Z"))
+	if err != nil { // QUIRK: seconds are missing in what some web shops write
+		if wall, err = time.Parse("20060102T1504", strings.TrimSuffix(v, "Z")); err != nil {
+			return event.Moment{}, fmt.Errorf("%q is not a date-time", v)
+		}
 	}
-	t, err := time.ParseInLocation(dateTime, strings.TrimSuffix(v, "Z"), loc)
-	if err != nil {
-		return event.Moment{}, fmt.Errorf("%q is not a date-time", v)
-	}
-	m := event.Moment{Local: t.Format(localDateTime), UTC: t.UTC()}
-	if loc != time.UTC {
-		m.TZID = loc.String()
-	}
-	return m, nil
+	return c.moment(wall), nil
 }
 
-// zone resolves a TZID. A time without zone and Z is "floating"; it is taken for UTC, as calendars do that mail them.
-func zone(tzid string) (*time.Location, error) {
-	name := strings.Trim(strings.TrimSpace(tzid), `"`)
-	switch strings.ToUpper(name) {
-	case "", "UTC", "ETC/UTC", "GMT", "Z":
-		return time.UTC, nil
-	case "LOCAL":
-		return nil, fmt.Errorf("%w %q", ErrZone, tzid)
+// moment is wall time as this clock shows it.
+func (c clock) moment(wall time.Time) event.Moment {
+	utc := c.instant(wall)
+	if c.custom != nil || c.loc == time.UTC { // rules without a name: only the instant can be kept
+		return event.Moment{Local: utc.Format(localDateTime), UTC: utc}
 	}
-	if loc, ok := locations.Load(name); ok {
-		return loc.(*time.Location), nil //nolint:forcetypeassert // only this function stores here
-	}
-	loc, err := time.LoadLocation(name)
-	if err != nil {
-		return nil, fmt.Errorf("%w %q", ErrZone, tzid)
-	}
-	locations.Store(name, loc)
-	return loc, nil
+	// A wall time that the clock skips is shown as the one it jumps to.
+	return event.Moment{Local: utc.In(c.loc).Format(localDateTime), TZID: c.loc.String(), UTC: utc}
 }
 
-// locations caches zones by IANA name; reading one takes longer than reading a whole mail. Only names that exist get
-// in, so it is bounded.
-var locations sync.Map
+// instant is when the clock shows a wall time: the first time if it does so twice; a time that is skipped is read with
+// the offset from before the gap (RFC 5545 §3.3.5).
+func (c clock) instant(wall time.Time) time.Time {
+	before, after := c.offset(wall.Add(-24*time.Hour)), c.offset(wall.Add(24*time.Hour))
+	if early := wall.Add(-before); before == after || c.offset(early) == before {
+		return early
+	}
+	if late := wall.Add(-after); c.offset(late) == after {
+		return late
+	}
+	return wall.Add(-before)
+}
+
+func (c clock) offset(at time.Time) time.Duration {
+	if c.custom != nil {
+		return time.Duration(c.custom.offsetAt(at.Unix())) * time.Second
+	}
+	_, seconds := at.In(c.loc).Zone()
+	return time.Duration(seconds) * time.Second
+}
 
 // later is a moment d after m, on the wall for whole days and in fact for hours (RFC 5545 §3.3.6).
 func later(m event.Moment, d time.Duration) event.Moment {
@@ -81,10 +96,5 @@ func later(m event.Moment, d time.Duration) event.Moment {
 		t := m.UTC.AddDate(0, 0, max(1, int(d/(24*time.Hour))))
 		return event.Moment{Local: t.Format(localDate), AllDay: true, UTC: t}
 	}
-	loc, err := zone(m.TZID)
-	if err != nil {
-		loc = time.UTC
-	}
-	t := m.UTC.Add(d)
-	return event.Moment{Local: t.In(loc).Format(localDateTime), TZID: m.TZID, UTC: t}
+	return recur.At(m.UTC.Add(d), m.TZID)
 }
