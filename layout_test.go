@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 }
 
 // forTests are packages that only tests, the demo and benchmarks use.
-var forTests = []string{"internal/clientmail", "internal/sink", "internal/eventstore/storetest", "internal/postgres/postgrestest", "internal/facts/factstest", "domain/decider/decidertest"}
+var forTests = []string{"internal/clientmail", "internal/mailsign", "internal/sink", "internal/eventstore/storetest", "internal/postgres/postgrestest", "internal/facts/factstest", "domain/decider/decidertest"}
 
 // TestImportRule fails, with the reason, when a part uses another it must not know.
 func TestImportRule(t *testing.T) {

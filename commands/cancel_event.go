@@ -27,6 +27,6 @@ func (c CancelEvent) Decide(s event.State) ([]event.Fact, error) {
 		return nil, nil
 	}
 	return []event.Fact{event.EventCancelled{
-		Tenant: s.Tenant, UID: s.UID, Revision: s.Revision + 1, Sequence: s.Sequence + 1, Source: c.Source,
+		Tenant: s.Tenant, UID: s.UID, Revision: s.Revision + 1, Sequence: nextSequence(s), Source: c.Source,
 	}}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/internal/recur"
 )
 
 // CreateEvent asks for an event, as an organizer's REQUEST does. For an event that is known already it is the update
@@ -53,7 +54,7 @@ func checkContent(c event.Content, now time.Time) error {
 		return event.ErrInvalid.With("it has no start")
 	case c.End.UTC.Before(c.Start.UTC):
 		return event.ErrInvalid.With("it ends before it starts")
-	case c.End.UTC.Before(now):
+	case recur.Over(c, now):
 		return event.ErrOver
 	}
 	return nil

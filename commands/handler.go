@@ -10,7 +10,9 @@ import (
 	"github.com/calendar-invite-server/cis/domain/decider"
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/mail"
 	"github.com/calendar-invite-server/cis/domain/notice"
+	"github.com/calendar-invite-server/cis/domain/recipient"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 )
@@ -63,17 +65,61 @@ func (h *Handler) CancelEvent(ctx context.Context, meta Meta, c CancelEvent) (Do
 // RequestInvite carries out the command. Nearly always it is the first about its invitation, so that is assumed; the
 // append finds out if it is not.
 func (h *Handler) RequestInvite(ctx context.Context, meta Meta, c RequestInvite) (Done, error) {
+	who, err := load(ctx, h.log, recipient.Stream(c.AttendeeID), recipient.Evolve)
+	if err != nil {
+		return Done{}, err
+	}
+	c.Suppressed = who.State.Suppressed
 	return handleFrom(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c), Invitation{Revision: eventstore.NoStream})
 }
 
-// RecordReply carries out the command.
-func (h *Handler) RecordReply(ctx context.Context, meta Meta, c RecordReply) (Done, error) {
-	return handle(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c))
+// UpdateInstance carries out the command.
+func (h *Handler) UpdateInstance(ctx context.Context, meta Meta, c UpdateInstance) (Done, error) {
+	defer h.events.forget(c.UID)
+	return handle(ctx, h, meta, event.Evolve, Command[event.State, event.Fact](c))
+}
+
+// CancelInstance carries out the command.
+func (h *Handler) CancelInstance(ctx context.Context, meta Meta, c CancelInstance) (Done, error) {
+	defer h.events.forget(c.UID)
+	return handle(ctx, h, meta, event.Evolve, Command[event.State, event.Fact](c))
+}
+
+// ChangePolicy carries out the command.
+func (h *Handler) ChangePolicy(ctx context.Context, meta Meta, c ChangePolicy) (Done, error) {
+	defer h.events.forget(c.UID)
+	return handle(ctx, h, meta, event.Evolve, Command[event.State, event.Fact](c))
+}
+
+// Answered carries out a command about an invitation: RecordReply, DelegateInvite, RecordCounter, DeclineCounter,
+// RequestResend or RecordBounce.
+func (h *Handler) Answered(ctx context.Context, meta Meta, c Command[invitation.State, invitation.Fact]) (Done, error) {
+	return handle(ctx, h, meta, invitation.Evolve, c)
+}
+
+// SuppressRecipient carries out the command.
+func (h *Handler) SuppressRecipient(ctx context.Context, meta Meta, c SuppressRecipient) (Done, error) {
+	return handle(ctx, h, meta, recipient.Evolve, Command[recipient.State, recipient.Fact](c))
+}
+
+// JudgeMail carries out the command.
+func (h *Handler) JudgeMail(ctx context.Context, meta Meta, c JudgeMail) (Done, error) {
+	return handle(ctx, h, meta, mail.Evolve, Command[mail.State, mail.Fact](c))
+}
+
+// Mail returns a mail as it is now, with the revision of its stream.
+func (h *Handler) Mail(ctx context.Context, id string) (Seen[mail.State], error) {
+	return load(ctx, h.log, mail.Stream(id), mail.Evolve)
 }
 
 // RecordDelivery carries out the command, starting from the invitation as the courier saw it.
 func (h *Handler) RecordDelivery(ctx context.Context, meta Meta, c RecordDelivery, seen Invitation) (Done, error) {
 	return handleFrom(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c), seen)
+}
+
+// RequestNotice carries out the command.
+func (h *Handler) RequestNotice(ctx context.Context, meta Meta, c RequestNotice) (Done, error) {
+	return handle(ctx, h, meta, notice.Evolve, Command[notice.State, notice.Fact](c))
 }
 
 // RecordNotice carries out the command.
@@ -155,8 +201,8 @@ func load[S any, F schema.Fact](ctx context.Context, log Log, stream string, evo
 	return seen, nil
 }
 
-// NoticeSettled says whether the log knows that a notice was sent or refused.
-func (h *Handler) NoticeSettled(ctx context.Context, ref notice.Ref) (bool, error) {
+// Notice returns a notice as it is now: asked for, sent, refused.
+func (h *Handler) Notice(ctx context.Context, ref notice.Ref) (notice.State, error) {
 	seen, err := load(ctx, h.log, ref.Stream(), notice.Evolve)
-	return seen.State.Settled, err
+	return seen.State, err
 }

@@ -46,13 +46,18 @@ func TestRequestInvite(t *testing.T) {
 	)
 }
 
+// annSays is an answer of Ann's, minutes after now.
+func annSays(ev event.State, instance event.InstanceID, minute int) commands.Answer {
+	return commands.Answer{
+		Tenant: "default", Event: ev, EventUID: "e1", AttendeeID: "ann", Address: "ann@example.com", Instance: instance,
+		Reply: event.Revision{Sequence: ev.Sequence, DTStamp: now.Add(time.Duration(minute) * time.Minute)},
+	}
+}
+
 func TestRecordReply(t *testing.T) {
 	live := theEvent(created(friday))
 	reply := func(status invitation.Status, prodid string, minute int) commands.RecordReply {
-		return commands.RecordReply{
-			Tenant: "default", Event: live, EventUID: "e1", AttendeeID: "ann", Address: "ann@example.com", Status: status, ProdID: prodid,
-			Reply: event.Revision{DTStamp: now.Add(time.Duration(minute) * time.Minute)},
-		}
+		return commands.RecordReply{Answer: annSays(live, "", minute), Status: status, ProdID: prodid}
 	}
 	received := func(status, previous invitation.Status, prodid, before string, minute int) invitation.RsvpReceived {
 		return invitation.RsvpReceived{

@@ -25,11 +25,15 @@ func (c RecordDelivery) Decide(s invitation.State) ([]invitation.Fact, error) {
 		}}, nil
 	}
 	h := c.Handover
-	h.Repeat = s.Told >= h.Revision
+	told := s.Told
+	if h.Instance != "" {
+		told = s.Instances[h.Instance].Told
+	}
+	h.Repeat = told >= h.Revision
 	switch {
 	case c.Method == "CANCEL":
 		return []invitation.Fact{invitation.CancellationSent{Ref: c.Ref, Handover: h}}, nil
-	case s.Told == 0 || s.Told == h.Revision && h.Revision == 1:
+	case h.Instance == "" && (s.Told == 0 || s.Told == h.Revision && h.Revision == 1):
 		return []invitation.Fact{invitation.InviteSent{Ref: c.Ref, Handover: h}}, nil
 	default:
 		return []invitation.Fact{invitation.UpdateSent{Ref: c.Ref, Handover: h}}, nil

@@ -3,42 +3,80 @@ package commands
 import (
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/internal/recur"
 )
 
-// RecordReply records what an attendee's calendar answered (RFC 5546 §3.2.3).
-type RecordReply struct {
+// Answer is what every iTIP answer of an attendee says: who, about which event, from which version of it.
+type Answer struct {
 	Tenant     string
 	Event      event.State
 	EventUID   string
 	AttendeeID string
 	Address    string
 	Name       string
-	Status     invitation.Status
-	ProdID     string
+	Instance   event.InstanceID // of a series; empty: the event itself
 	Reply      event.Revision
-	Comment    string
+	SentBy     string // who wrote it for the attendee
+	Proof      string // how the sender is known; empty: it was not checked
 }
 
 // Stream is the invitation's.
-func (c RecordReply) Stream() string { return invitation.Stream(c.EventUID, c.AttendeeID) }
+func (a Answer) Stream() string { return invitation.Stream(a.EventUID, a.AttendeeID) }
+
+func (a Answer) ref() invitation.Ref {
+	return invitation.Ref{Tenant: a.Tenant, EventUID: a.EventUID, AttendeeID: a.AttendeeID}
+}
+
+// check refuses answers to what does not exist, and those that somebody writes for an attendee nobody knows.
+func (a Answer) check(s invitation.State) error {
+	switch {
+	case !a.Event.Exists:
+		return event.ErrUnknown
+	case a.Instance != "" && !isInstance(a.Event, a.Instance):
+		return event.ErrInstance
+	case a.SentBy != "" && !s.Exists:
+		return invitation.ErrProof
+	}
+	return nil
+}
+
+// RecordReply records what an attendee's calendar answered (RFC 5546 §3.2.3).
+type RecordReply struct {
+	Answer
+	Status  invitation.Status
+	ProdID  string
+	Comment string
+	Vouched bool // somebody looked at it and released it
+}
 
 // Decide counts an answer that is newer than the last one and different. Somebody who was never invited becomes an
-// attendee by answering: an invitation was forwarded to them.
+// attendee by answering, an invitation was forwarded to them; unless the event's policy is another.
 func (c RecordReply) Decide(s invitation.State) ([]invitation.Fact, error) {
+	if err := c.check(s); err != nil {
+		return nil, err
+	}
+	previous, last := s.Answer(c.Instance)
 	switch {
-	case !c.Event.Exists:
-		return nil, event.ErrUnknown
 	case c.Status == "" || c.Status == invitation.NoAction:
 		return nil, invitation.ErrAnswer
-	case s.Exists && !s.LastReply.IsZero() && !c.Reply.NewerThan(s.LastReply):
+	case !s.Exists && !c.Vouched && c.Event.Crashers == event.CrashersHold:
+		return nil, event.ErrCrasher
+	case !s.Exists && !c.Vouched && c.Event.Crashers == event.CrashersCancel:
+		return c.turnAway(s), nil
+	case s.Exists && !last.IsZero() && !c.Reply.NewerThan(last):
 		return nil, nil // older, or the same again
-	case s.Exists && s.Status == c.Status && s.ProdID == c.ProdID:
+	case s.Exists && previous == c.Status && s.ProdID == c.ProdID && c.Comment == "":
 		return nil, nil
 	}
 	fact := invitation.RsvpReceived{
-		Ref:         invitation.Ref{Tenant: c.Tenant, EventUID: c.EventUID, AttendeeID: c.AttendeeID},
-		OrganizerID: c.Event.OrganizerID, Address: c.Address, Name: c.Name,
-		Status: c.Status, Previous: s.Status, ProdID: c.ProdID, PreviousProdID: s.ProdID, Reply: c.Reply, Comment: c.Comment,
+		Ref: c.ref(), OrganizerID: c.Event.OrganizerID, Address: c.Address, Name: c.Name,
+		Status: c.Status, Previous: previous, ProdID: c.ProdID, PreviousProdID: s.ProdID, Reply: c.Reply, Comment: c.Comment,
+		Instance: c.Instance, SentBy: c.SentBy, Proof: c.Proof, Stale: c.Reply.Sequence < c.Event.At(c.Instance, recur.Instance).Sequence,
+	}
+	if c.Instance == "" {
+		fact.Apart = s.Apart()
+	} else {
+		fact.PreviousProdID = s.Instances[c.Instance].ProdID
 	}
 	if s.Exists {
 		fact.Name = s.Name
@@ -46,4 +84,12 @@ func (c RecordReply) Decide(s invitation.State) ([]invitation.Fact, error) {
 		fact.Origin, fact.Told = invitation.Shared, c.Event.Revision
 	}
 	return []invitation.Fact{fact}, nil
+}
+
+// turnAway takes the event out of a stranger's calendar, once.
+func (c RecordReply) turnAway(s invitation.State) []invitation.Fact {
+	if s.TurnedAway > 0 {
+		return nil
+	}
+	return []invitation.Fact{invitation.CrasherTurnedAway{Ref: c.ref(), OrganizerID: c.Event.OrganizerID, Address: c.Address, Name: c.Name}}
 }

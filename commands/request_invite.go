@@ -6,6 +6,8 @@ import (
 
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/recipient"
+	"github.com/calendar-invite-server/cis/internal/recur"
 )
 
 // RequestInvite asks that somebody be invited to an event.
@@ -17,6 +19,7 @@ type RequestInvite struct {
 	Address    string
 	Name       string
 	Origin     invitation.Origin
+	Suppressed bool // mail to the address came back for good
 	Now        time.Time
 }
 
@@ -50,8 +53,10 @@ func (c RequestInvite) denial() string {
 	switch {
 	case c.Event.Cancelled():
 		return event.ErrIsCancelled.Code
-	case c.Event.Content.End.UTC.Before(c.Now):
+	case recur.Over(c.Event.Content, c.Now):
 		return event.ErrOver.Code
+	case c.Suppressed:
+		return recipient.ErrSuppressed.Code
 	}
 	return ""
 }

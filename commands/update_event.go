@@ -1,9 +1,11 @@
 package commands
 
 import (
+	"slices"
 	"time"
 
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/internal/recur"
 )
 
 // UpdateEvent asks for a change of an event that exists.
@@ -37,14 +39,29 @@ func (c UpdateEvent) Decide(s event.State) ([]event.Fact, error) {
 	}
 	if s.Cancelled() {
 		return []event.Fact{event.EventReinstated{
-			Tenant: s.Tenant, UID: s.UID, Revision: s.Revision + 1, Sequence: s.Sequence + 1, Source: c.Source, Content: c.Content,
+			Tenant: s.Tenant, UID: s.UID, Revision: s.Revision + 1, Sequence: nextSequence(s), Source: c.Source, Content: c.Content,
 		}}, nil
 	}
-	sequence := s.Sequence
-	if s.Content.Material(c.Content) {
-		sequence++
+	fact := event.EventUpdated{
+		Tenant: s.Tenant, UID: s.UID, Revision: s.Revision + 1, Sequence: s.Sequence, Source: c.Source, Content: c.Content,
 	}
-	return []event.Fact{event.EventUpdated{
-		Tenant: s.Tenant, UID: s.UID, Revision: s.Revision + 1, Sequence: sequence, Source: c.Source, Content: c.Content,
-	}}, nil
+	if s.Content.Material(c.Content) {
+		fact.Sequence = nextSequence(s)
+	}
+	for id := range s.Instances {
+		if !recur.Includes(c.Content, id) {
+			fact.Dropped = append(fact.Dropped, id)
+		}
+	}
+	slices.Sort(fact.Dropped)
+	return []event.Fact{fact}, nil
+}
+
+// nextSequence is above every SEQUENCE attendees have seen of the event and its instances.
+func nextSequence(s event.State) int {
+	highest := s.Sequence
+	for _, inst := range s.Instances {
+		highest = max(highest, inst.Sequence)
+	}
+	return highest + 1
 }

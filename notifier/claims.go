@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/calendar-invite-server/cis/internal/projector"
@@ -26,6 +27,8 @@ type owed struct {
 	Told      int
 	Attempts  int
 	Revision  int // to be told
+
+	Suppressed bool // the address does not work
 }
 
 // claim leases up to n rows. Events take turns, so that a large one does not hold up the others. The lease is on disk
@@ -68,7 +71,8 @@ func (c claims) claimRows(ctx context.Context, tx pgx.Tx, t projector.Tables, ui
 				AND m.due <= now() AND m.lease_until = '-infinity'
 				LIMIT $2 FOR UPDATE OF m SKIP LOCKED) AS pick
 			WHERE e.uid = $1 AND m.subject = $1 AND m.kind = pick.kind AND m.recipient = pick.recipient
-			RETURNING m.kind, m.subject, m.recipient, m.tenant, m.told, m.attempts, e.revision`), uid, share, lease, c.owner).
+			RETURNING m.kind, m.subject, m.recipient, m.tenant, m.told, m.attempts, e.revision,
+				EXISTS (SELECT FROM @.suppressed AS s WHERE s.recipient = m.recipient)`), uid, share, lease, c.owner).
 			Query(func(rows pgx.Rows) error {
 				got, err := pgx.CollectRows(rows, pgx.RowToStructByPos[owed])
 				all = append(all, got...)
@@ -135,6 +139,20 @@ func (c claims) release(ctx context.Context, t projector.Tables, set string, o o
 	return err
 }
 
+// eventOf finds an event of an organizer; empty if there is none.
+func (c claims) eventOf(ctx context.Context, organizer string) (string, error) {
+	t, err := c.serving.Tables(ctx)
+	if err != nil {
+		return "", err
+	}
+	var uid string
+	err = c.pool.QueryRow(ctx, t.SQL(`SELECT uid FROM @.organizer WHERE id = $1`), organizer).Scan(&uid)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	return uid, err
+}
+
 // expired returns rows whose courier has been silent past its lease, or is known to be dead.
 func (c claims) expired(ctx context.Context, n int) ([]owed, error) {
 	t, err := c.serving.Tables(ctx)
@@ -142,7 +160,7 @@ func (c claims) expired(ctx context.Context, n int) ([]owed, error) {
 		return nil, err
 	}
 	rows, err := c.pool.Query(ctx, t.SQL(`
-		SELECT m.kind, m.subject, m.recipient, m.tenant, m.told, m.attempts, e.revision
+		SELECT m.kind, m.subject, m.recipient, m.tenant, m.told, m.attempts, e.revision, false
 		FROM @.mail AS m JOIN @.event AS e ON e.uid = m.subject
 		WHERE m.lease_until > '-infinity' AND (m.lease_until < now() OR $2 AND m.lease_owner <> $3) LIMIT $1`), n, c.alone, c.owner)
 	if err != nil {

@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/ingest/message"
 	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/ical"
+	"github.com/calendar-invite-server/cis/internal/recur"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -24,7 +26,7 @@ var golden = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 func composer(t testing.TB) *Composer {
 	t.Helper()
-	c, err := NewComposer(address.NewBook("cis.example", ""), "https://cis.example/")
+	c, err := NewComposer(address.NewBook("cis.example", ""), "https://cis.example/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,21 +44,40 @@ func aLetter(kind string) *letter {
 			End:   event.Moment{Local: "2026-12-04T11:30:00", TZID: "Europe/Berlin", UTC: start.Add(90 * time.Minute)},
 		},
 	}
-	return &letter{kind: kind, to: person{"ann@example.com", "Ann"}, event: ev, partstat: "NEEDS-ACTION", token: strings.Repeat("0123456789", 4)}
+	return &letter{
+		kind: kind, to: person{"ann@example.com", "Ann"}, event: ev, partstat: "NEEDS-ACTION", token: strings.Repeat("0123456789", 4), bounce: "bounced",
+		about: person{"bob@example.com", "Bob"}, reason: "it holds no calendar", original: []byte("From: Bob <bob@example.com>\r\n\r\nI am late\r\n"),
+		counter: counterProposal(kind, start),
+	}
+}
+
+func counterProposal(kind string, start time.Time) (c invitation.Counter) {
+	if strings.Contains(kind, "counter") {
+		c = invitation.Counter{Start: event.Moment{Local: "2026-12-05T10:00:00", TZID: "Europe/Berlin", UTC: start.AddDate(0, 0, 1)}, Comment: "Friday is full."}
+		c.End = c.Start
+	}
+	return c
+}
+
+// aSeries is the same party every week, or one of them.
+func aSeries(id event.InstanceID) *letter {
+	l := aLetter("invite")
+	l.event.Content.Recurrence = event.Recurrence{Rule: "FREQ=WEEKLY;COUNT=5", Without: []event.Moment{recur.At(l.event.Content.Start.UTC.AddDate(0, 0, 14), "Europe/Berlin")}}
+	if id != "" {
+		l.kind, l.instance, l.zone = "update", id, "Europe/Berlin"
+		l.event = l.event.At(id, recur.Instance)
+	}
+	return l
 }
 
 // render writes a letter with boundaries that do not change from run to run.
 func render(t testing.TB, l *letter) []byte {
 	t.Helper()
-	msg, _, err := composer(t).compose(l, golden)
+	mail, err := composer(t).compose(l, golden)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var buf bytes.Buffer
-	if _, err := msg.WriteTo(&buf); err != nil {
-		t.Fatal(err)
-	}
-	data := buf.Bytes()
+	data := mail.Data
 	for i, m := range regexp.MustCompile(`boundary="?([0-9a-zA-Z]+)"?`).FindAllSubmatch(data, -1) {
 		data = bytes.ReplaceAll(data, m[1], fmt.Appendf(nil, "BOUNDARY%d", i))
 	}
@@ -64,10 +85,15 @@ func render(t testing.TB, l *letter) []byte {
 }
 
 func TestGolden(t *testing.T) {
-	for kind := range subjects {
-		t.Run(kind, func(t *testing.T) {
-			got := render(t, aLetter(kind))
-			path := filepath.Join("testdata", "golden", kind+".eml")
+	letters := map[string]*letter{"series": aSeries(""), "series-instance-update": aSeries("20261211T090000Z"), "series-instance-cancel": aSeries("20261211T090000Z")}
+	letters["series-instance-cancel"].kind = "cancel"
+	for kind := range mails {
+		letters[kind] = aLetter(kind)
+	}
+	for name, l := range letters {
+		t.Run(name, func(t *testing.T) {
+			got := render(t, l)
+			path := filepath.Join("testdata", "golden", name+".eml")
 			want, err := os.ReadFile(path)
 			if os.IsNotExist(err) && *update {
 				if err := os.WriteFile(path, got, 0o644); err != nil {
@@ -156,7 +182,7 @@ func TestWhen(t *testing.T) {
 		"Fri 4 Dec 2026":                  {Start: day("2026-12-04"), End: day("2026-12-05")},
 		"Fri 4 Dec 2026 – Sat 5 Dec 2026": {Start: day("2026-12-04"), End: day("2026-12-06")},
 	} {
-		if got := when(c); got != want {
+		if got := when(c.Start, c.End); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

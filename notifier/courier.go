@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/commands"
-	"github.com/calendar-invite-server/cis/domain/notice"
 	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/calendar-invite-server/cis/internal/secret"
@@ -33,11 +32,17 @@ type Options struct {
 	Addresses address.Book
 	Transport Transport
 	Composer  *Composer
+	Mails     Mails
 	Log       *slog.Logger
 	Registry  prometheus.Registerer
 	Parallel  int              // mails at a time; default 24
 	Alone     bool             // this is the only process that can be working on the ledger
 	Now       func() time.Time // default time.Now
+}
+
+// Mails are the mails that came in.
+type Mails interface {
+	LoadRaw(ctx context.Context, mailID string) ([]byte, error)
 }
 
 // Couriers send what the ledger says is owed.
@@ -181,14 +186,14 @@ func (c *Couriers) deliver(ctx context.Context, o owed) {
 }
 
 func (c *Couriers) send(ctx context.Context, l *letter) (outcome, error) {
-	msg, id, err := c.opts.Composer.compose(l, c.opts.Now())
+	mail, err := c.opts.Composer.compose(l, c.opts.Now())
 	if err != nil {
 		return outcome{}, &Rejection{Text: err.Error()} // trying again would not help
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendDeadline)
 	defer cancel()
-	answer, err := c.opts.Transport.Send(ctx, msg)
-	return outcome{messageID: id, answer: answer}, err
+	answer, err := c.opts.Transport.Send(ctx, mail)
+	return outcome{messageID: mail.ID, answer: answer}, err
 }
 
 func (c *Couriers) postpone(ctx context.Context, o owed, count bool) {
@@ -232,13 +237,19 @@ func (c *Couriers) handBackOnce(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			settled = max(inv.State.Told, inv.State.Failed)
-		} else {
-			sent, err := c.opts.Handler.NoticeSettled(ctx, notice.Ref{NoticeID: c.opts.Keys.NoticeID(o.Tenant, o.Kind, o.Subject)})
+			ev, err := c.opts.Handler.FreshEvent(ctx, o.Subject)
 			if err != nil {
 				return err
 			}
-			if sent {
+			if _, _, owes := next(ev, inv.State); !owes {
+				settled = ev.Revision
+			}
+		} else {
+			n, err := c.opts.Handler.Notice(ctx, c.noticeRef(o))
+			if err != nil {
+				return err
+			}
+			if n.Settled {
 				settled = 1
 			}
 		}

@@ -17,7 +17,7 @@ func TestPolicy(t *testing.T) {
 	}
 	c := &Couriers{opts: Options{Keys: keys}}
 	live := aLetter("").event
-	live.Status, live.Revision = event.Confirmed, 2
+	live.Status, live.Revision, live.SeriesRevision = event.Confirmed, 2, 2
 	off, over := live, live
 	off.Status = event.Cancelled
 	over.Content.End.UTC = golden.Add(-time.Hour)
@@ -65,7 +65,7 @@ func TestPartStat(t *testing.T) {
 		"the answer still holds":            {event.State{Sequence: 2, TimeSequence: 1}, answered, "ACCEPTED"},
 		"it was to another time: ask again": {event.State{Sequence: 2, TimeSequence: 2}, answered, "NEEDS-ACTION"},
 	} {
-		if got := partStat(c.ev, c.inv); got != c.want {
+		if got := partStat(c.ev, c.inv, ""); got != c.want {
 			t.Errorf("%s: got %s, want %s", name, got, c.want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/textproto"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,10 +20,18 @@ import (
 	"github.com/wneessen/go-mail/smtp"
 )
 
+// Envelope is where a mail comes from and goes to, and what it says.
+type Envelope struct {
+	From string // empty: the null sender
+	To   string
+	ID   string // Message-ID
+	Data []byte
+}
+
 // Transport hands a mail over. A nil error means that somebody else is responsible for it now; answer is what they
 // said. A refusal is a *Rejection; any other error means that nobody was reached.
 type Transport interface {
-	Send(ctx context.Context, msg *mail.Msg) (answer string, err error)
+	Send(ctx context.Context, mail Envelope) (answer string, err error)
 	Close()
 }
 
@@ -55,6 +64,9 @@ type idleConn struct {
 // maxConnections is how many connections to the relay there are at a time; many providers dislike more.
 const maxConnections = 12
 
+// smtpTimeout is how long one mail may take on a connection.
+const smtpTimeout = 60 * time.Second
+
 // maxIdle is how long a connection may rest before it is not trusted any more.
 const maxIdle = 20 * time.Second
 
@@ -66,7 +78,7 @@ func NewRelay(raw, helo string) (*Relay, error) {
 		return nil, errors.New("a relay looks like smtp://[user:password@]host:port or smtps://…")
 	}
 	opts := []mail.Option{
-		mail.WithTimeout(30 * time.Second), mail.WithHELO(helo), mail.WithoutNoop(), mail.WithoutRset(), mail.WithTLSPolicy(mail.TLSOpportunistic),
+		mail.WithTimeout(smtpTimeout), mail.WithHELO(helo), mail.WithoutNoop(), mail.WithoutRset(), mail.WithTLSPolicy(mail.TLSOpportunistic),
 		mail.WithTLSConfig(&tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}),
 	}
 	port := 25
@@ -95,7 +107,7 @@ func NewRelay(raw, helo string) (*Relay, error) {
 
 // Send uses a resting connection or makes one. A connection that was resting may have been closed by the other side;
 // if it proves dead before the mail was begun, a fresh one is tried.
-func (r *Relay) Send(ctx context.Context, msg *mail.Msg) (string, error) {
+func (r *Relay) Send(ctx context.Context, m Envelope) (string, error) {
 	select {
 	case r.slots <- struct{}{}:
 		defer func() { <-r.slots }()
@@ -106,35 +118,64 @@ func (r *Relay) Send(ctx context.Context, msg *mail.Msg) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = r.client.SendWithSMTPClient(conn, msg)
-	if err != nil && rested && isDead(err) {
+	answer, begun, err := transaction(conn, m)
+	if err != nil && rested && !begun && code(err) == 0 {
 		_ = conn.Close()
 		if conn, err = r.client.DialToSMTPClientWithContext(ctx); err != nil {
 			return "", fmt.Errorf("reaching the relay: %w", err)
 		}
-		err = r.client.SendWithSMTPClient(conn, msg)
+		answer, _, err = transaction(conn, m)
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		r.give(conn)
-		return strings.TrimSpace(msg.ServerResponse()), nil
-	}
-	var refusal *mail.SendError
-	if !errors.As(err, &refusal) || refusal.ErrorCode() == 0 {
+		return answer, nil
+	case code(err) == 0:
 		_ = conn.Close()
 		return "", fmt.Errorf("sending: %w", err)
 	}
-	if refusal.Reason == mail.ErrSMTPRcptTo || refusal.Reason == mail.ErrSMTPMailFrom || refusal.Reason == mail.ErrSMTPDataClose {
-		r.give(conn) // the transaction is over, the connection is fine
+	if conn.Reset() == nil { // the transaction is over, the connection is fine
+		r.give(conn)
 	} else {
 		_ = conn.Close()
 	}
-	return "", &Rejection{Code: refusal.ErrorCode(), Text: refusal.Error(), Temporary: refusal.ErrorCode() < 500}
+	return "", &Rejection{Code: code(err), Text: err.Error(), Temporary: code(err) < 500}
 }
 
-// isDead says that the connection failed before the server could have taken anything.
-func isDead(err error) bool {
-	var e *mail.SendError
-	return errors.As(err, &e) && e.ErrorCode() == 0 && (e.Reason == mail.ErrConnCheck || e.Reason == mail.ErrSMTPMailFrom || e.Reason == mail.ErrSMTPRcptTo)
+// transaction hands one mail over. begun says that the server may have begun to take it.
+func transaction(conn *smtp.Client, m Envelope) (answer string, begun bool, err error) {
+	if err := conn.UpdateDeadline(smtpTimeout); err != nil {
+		return "", false, err
+	}
+	if err := conn.Mail("<" + m.From + ">"); err != nil {
+		return "", false, err
+	}
+	if err := conn.Rcpt("<" + m.To + ">"); err != nil {
+		return "", false, err
+	}
+	w, err := conn.Data()
+	if err != nil {
+		return "", false, err
+	}
+	if _, err := w.Write(m.Data); err != nil {
+		return "", true, err
+	}
+	if err := w.Close(); err != nil {
+		return "", true, err
+	}
+	if d, ok := w.(*smtp.DataCloser); ok {
+		answer = strings.TrimSpace(d.ServerResponse())
+	}
+	return answer, true, nil
+}
+
+// code is the SMTP reply behind an error, 0 if there was none.
+func code(err error) int {
+	var reply *textproto.Error
+	if errors.As(err, &reply) {
+		return reply.Code
+	}
+	return 0
 }
 
 func (r *Relay) take(ctx context.Context) (conn *smtp.Client, rested bool, err error) {
@@ -190,15 +231,15 @@ func NewOutbox(dir string) (*Outbox, error) {
 }
 
 // Send writes the mail, durably: first to tmp, then under its name.
-func (o *Outbox) Send(_ context.Context, msg *mail.Msg) (string, error) {
-	sum := sha256.Sum256([]byte(msg.GetMessageID()))
+func (o *Outbox) Send(_ context.Context, m Envelope) (string, error) {
+	sum := sha256.Sum256([]byte(m.ID))
 	name := hex.EncodeToString(sum[:12]) + ".cis"
 	tmp := filepath.Join(o.dir, "tmp", name)
 	f, err := os.Create(tmp)
 	if err != nil {
 		return "", fmt.Errorf("the outbox: %w", err)
 	}
-	_, err = msg.WriteTo(f)
+	_, err = f.Write(m.Data)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return "", fmt.Errorf("the outbox: %w", err)
 	}

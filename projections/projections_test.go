@@ -80,7 +80,7 @@ func TestReadModels(t *testing.T) {
 		if _, err := events.NewReader(pool).Event(ctx, "another tenant", "e"); err == nil {
 			t.Error("another tenant sees the event")
 		}
-		list, err := attendees.NewReader(pool).Of(ctx, "t", "e", 10)
+		list, err := attendees.NewReader(pool).Of(ctx, "t", "e", "", 10)
 		want := []attendees.Attendee{
 			{Address: "ann@example.com", Name: "Ann", Status: "declined", Origin: "api", ProdID: "Outlook"},
 			{Address: "bob@example.com", Name: "Bob", Status: "noaction", Origin: "api"},

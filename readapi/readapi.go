@@ -78,6 +78,15 @@ func uidOf(r *http.Request) (string, error) {
 	return uid, nil
 }
 
+// instanceOf is the instance of a series a request asks about: its original start in UTC.
+func instanceOf(r *http.Request) (event.InstanceID, error) {
+	id := event.InstanceID(r.URL.Query().Get("instance"))
+	if _, _, ok := id.Time(); id != "" && !ok {
+		return "", event.ErrInvalid.With("an instance is named by its original start, like 20261204T090000Z or 20261204")
+	}
+	return id, nil
+}
+
 func (a *API) event(w http.ResponseWriter, r *http.Request) error {
 	uid, err := uidOf(r)
 	if err != nil {
@@ -99,7 +108,16 @@ func (a *API) eventStatistics(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.statistics.Event(r.Context(), a.opts.Tenant, uid)
+	instance, err := instanceOf(r)
+	if err != nil {
+		return err
+	}
+	var s statistics.Statistics
+	if instance == "" {
+		s, err = a.statistics.Event(r.Context(), a.opts.Tenant, uid)
+	} else {
+		s, err = a.statistics.Instance(r.Context(), a.opts.Tenant, uid, instance)
+	}
 	if err != nil {
 		return err
 	}
@@ -114,7 +132,11 @@ func (a *API) eventAttendees(w http.ResponseWriter, r *http.Request) error {
 	if _, err := a.events.Event(r.Context(), a.opts.Tenant, uid); err != nil {
 		return err
 	}
-	list, err := a.attendees.Of(r.Context(), a.opts.Tenant, uid, maxAttendees)
+	instance, err := instanceOf(r)
+	if err != nil {
+		return err
+	}
+	list, err := a.attendees.Of(r.Context(), a.opts.Tenant, uid, instance, maxAttendees)
 	if err != nil {
 		return err
 	}

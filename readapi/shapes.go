@@ -114,12 +114,16 @@ type attendeeBody struct {
 	Status   string `json:"status"`
 	Origin   string `json:"origin"`
 	ProdID   string `json:"prodid"`
+
+	Stale         bool   `json:"stale,omitempty"`         // the answer is to an older version of the event
+	Undeliverable bool   `json:"undeliverable,omitempty"` // their mail came back
+	Comment       string `json:"comment,omitempty"`
 }
 
 func newAttendeesBody(list []attendees.Attendee) []attendeeBody {
 	out := make([]attendeeBody, 0, len(list))
 	for _, a := range list {
-		out = append(out, attendeeBody{Attendee: maskAddress(a.Address), Name: maskName(a.Name), Status: a.Status, Origin: a.Origin, ProdID: a.ProdID})
+		out = append(out, attendeeBody{Attendee: maskAddress(a.Address), Name: maskName(a.Name), Status: a.Status, Origin: a.Origin, ProdID: a.ProdID, Stale: a.Stale, Undeliverable: a.Bounced, Comment: a.Comment})
 	}
 	return out
 }

@@ -109,17 +109,17 @@ func (a *App) wire() (err error) {
 		return fmt.Errorf("CIS_RELAY: %w", err)
 	}
 	a.onClose(a.transport.Close)
-	composer, err := notifier.NewComposer(book, a.publicURL())
+	composer, err := notifier.NewComposer(book, a.publicURL(), a.cfg.dkim)
 	if err != nil {
 		return err
 	}
 	var todo, ledger projector.Projection
 	a.worker, todo = inbox.NewWorker(inbox.WorkerOptions{
 		Pool: a.pool, Receiver: a.receiver, Handler: a.handler, Keys: itip.Interpreter{Keys: a.keys, Addresses: book},
-		Log: a.log, Registry: a.registry, Alone: a.own,
+		Auth: a.cfg.checker(), Log: a.log, Registry: a.registry, Alone: a.own,
 	})
 	a.couriers, ledger = notifier.NewCouriers(notifier.Options{
-		Pool: a.pool, Handler: a.handler, Keys: a.keys, Addresses: book, Transport: a.transport, Composer: composer,
+		Pool: a.pool, Handler: a.handler, Keys: a.keys, Addresses: book, Transport: a.transport, Composer: composer, Mails: a.facts,
 		Log: a.log, Registry: a.registry, Alone: a.own,
 	})
 	a.runner = projector.New(a.pool, a.store, a.logID, a.log, append(projections.All(a.facts), todo, ledger)...)

@@ -13,7 +13,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/calendar-invite-server/cis/ingest/senderauth"
 	"github.com/calendar-invite-server/cis/internal/address"
+	"github.com/calendar-invite-server/cis/internal/dkimsign"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/secret"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -39,13 +41,20 @@ type Config struct {
 	Database     string
 	AdminKey     string
 	MailAuth     string
+	AuthServID   string
+	Sealers      []string
+	Google       bool
+	DNS          string
+	DKIMKey      string // a file, or PEM
+	DKIMSelector string
 	Landing      string
 	LandingHosts []string
 	EventLimit   int
 	LogLevel     slog.Level
 	RSVP         string
 
-	tls *tls.Config
+	tls  *tls.Config
+	dkim *dkimsign.Signer
 }
 
 // setting describes a variable, for "cis config".
@@ -106,6 +115,16 @@ func (e *environment) number(name string, fallback int, meaning string) int {
 	return n
 }
 
+func (e *environment) toggle(name string, fallback bool, meaning string) bool {
+	words := map[string]bool{"on": true, "true": true, "1": true, "off": false, "false": false, "0": false}
+	v := strings.ToLower(e.get(name, map[bool]string{true: "on", false: "off"}[fallback], meaning))
+	on, ok := words[v]
+	if !ok {
+		e.bad(name, "%q is neither on nor off", v)
+	}
+	return on
+}
+
 // readConfig reads and checks the whole environment. All mistakes come back in one error.
 func readConfig(lookup func(string) string) (*Config, []setting, error) {
 	e := &environment{lookup: lookup}
@@ -137,10 +156,14 @@ func readConfig(lookup func(string) string) (*Config, []setting, error) {
 	c.Landing = e.get("CIS_LANDING", strings.TrimSuffix(c.PublicURL, "/")+"/thanks", "page after an invite link")
 	c.LandingHosts = list(strings.ToLower(e.get("CIS_LANDING_HOSTS", "", "further hosts a link's landing parameter may name, separated by commas")))
 	c.MailAuth = e.get("CIS_MAIL_AUTH", map[bool]string{true: "off", false: "enforce"}[c.Domain == "localhost"], "whether senders must be proven: enforce, off")
-	for _, name := range []string{"CIS_VAULT_URL", "CIS_DKIM_KEY"} {
-		if strings.TrimSpace(lookup(name)) != "" {
-			e.bad(name, "this version does not do that yet; unset it, so that nobody relies on it")
-		}
+	c.AuthServID = e.get("CIS_AUTHSERV_ID", "", "believe the topmost Authentication-Results of this host, a mail server in front of this one, and check nothing here")
+	c.Sealers = list(strings.ToLower(e.get("CIS_ARC_SEALERS", "", "domains of forwarders whose ARC seals are believed, separated by commas")))
+	c.Google = e.toggle("CIS_GOOGLE_CALENDAR", true, "accept what Google Calendar signs in its users' names: on, off")
+	c.DNS = e.get("CIS_DNS", "", "DNS server for checking senders, host:port; empty: the system's")
+	c.DKIMKey = e.get("CIS_DKIM_KEY", "", "file with the private key outgoing mail is signed with (cis dkim generate)")
+	c.DKIMSelector = e.get("CIS_DKIM_SELECTOR", "cis", "selector of that key in the DNS")
+	if strings.TrimSpace(lookup("CIS_VAULT_URL")) != "" {
+		e.bad("CIS_VAULT_URL", "this version does not do that yet; unset it, so that nobody relies on it")
 	}
 	c.readProxies(e)
 	c.LogLevel = c.readLevel(e)
@@ -208,13 +231,41 @@ func (c *Config) check(e *environment) {
 			e.bad("DATABASE_URL", "it cannot be read as a connection string") // pgx's own message may quote the password
 		}
 	}
-	switch {
-	case c.MailAuth != "off" && c.MailAuth != "enforce":
+	if c.MailAuth != "off" && c.MailAuth != "enforce" {
 		e.bad("CIS_MAIL_AUTH", "%q is neither enforce nor off", c.MailAuth)
-	case c.MailAuth == "enforce":
-		e.bad("CIS_MAIL_AUTH", "this version cannot prove senders yet, and will not pretend to: set CIS_MAIL_AUTH=off only where a gateway in front does it")
+	}
+	if c.DNS != "" {
+		if _, _, err := net.SplitHostPort(c.DNS); err != nil {
+			e.bad("CIS_DNS", "%q is not host:port", c.DNS)
+		}
 	}
 	c.checkTLS(e)
+	c.readDKIM(e)
+}
+
+func (c *Config) readDKIM(e *environment) {
+	if c.DKIMKey == "" {
+		return
+	}
+	pem, err := os.ReadFile(c.DKIMKey)
+	if err == nil {
+		c.dkim, err = dkimsign.New(c.Domain, c.DKIMSelector, pem)
+	}
+	if err != nil {
+		e.bad("CIS_DKIM_KEY", "%v", err)
+	}
+}
+
+// checker proves senders; nil if they are not to be proven.
+func (c *Config) checker() *senderauth.Checker {
+	if c.MailAuth == "off" {
+		return nil
+	}
+	opts := senderauth.Options{AuthServID: c.AuthServID, Sealers: c.Sealers, NoGoogle: !c.Google}
+	if c.DNS != "" {
+		opts.Resolver = senderauth.NewResolver(c.DNS)
+	}
+	return senderauth.New(opts)
 }
 
 func (c *Config) checkTLS(e *environment) {

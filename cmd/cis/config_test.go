@@ -2,8 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/calendar-invite-server/cis/internal/dkimsign"
 )
 
 func TestConfig(t *testing.T) {
@@ -19,12 +24,12 @@ func TestConfig(t *testing.T) {
 	t.Run("all mistakes come in one message", func(t *testing.T) {
 		_, _, err := read(map[string]string{
 			"CIS_DOMAIN": "a b", "CIS_HTTP": "8080", "CIS_PUBLIC_URL": "ftp://x", "CIS_SECRET": "short", "EVENTSTORE_URL": "what", "DATABASE_URL": "postgres://u:hunter2@h:port/x",
-			"CIS_MAIL_AUTH": "maybe", "CIS_TLS_CERT": "/nowhere", "CIS_TRUSTED_PROXIES": "me", "EVENT_VIEW_LENGTH": "-1", "LOG_LEVEL": "loud",
+			"CIS_MAIL_AUTH": "maybe", "CIS_GOOGLE_CALENDAR": "sometimes", "CIS_DNS": "x", "CIS_TLS_CERT": "/nowhere", "CIS_TRUSTED_PROXIES": "me", "EVENT_VIEW_LENGTH": "-1", "LOG_LEVEL": "loud",
 		})
 		if err == nil {
 			t.Fatal("accepted")
 		}
-		for _, name := range strings.Fields("CIS_DOMAIN CIS_HTTP CIS_PUBLIC_URL CIS_SECRET EVENTSTORE_URL DATABASE_URL CIS_MAIL_AUTH CIS_TLS_CERT CIS_TRUSTED_PROXIES EVENT_VIEW_LENGTH LOG_LEVEL") {
+		for _, name := range strings.Fields("CIS_DOMAIN CIS_HTTP CIS_PUBLIC_URL CIS_SECRET EVENTSTORE_URL DATABASE_URL CIS_MAIL_AUTH CIS_GOOGLE_CALENDAR CIS_DNS CIS_TLS_CERT CIS_TRUSTED_PROXIES EVENT_VIEW_LENGTH LOG_LEVEL") {
 			if !strings.Contains(err.Error(), name) {
 				t.Errorf("%s is not mentioned in: %v", name, err)
 			}
@@ -33,9 +38,28 @@ func TestConfig(t *testing.T) {
 			t.Error("a password is in the message")
 		}
 	})
-	t.Run("senders that cannot be proven are not pretended to be", func(t *testing.T) {
-		if _, _, err := read(map[string]string{"CIS_DOMAIN": "cis.example"}); err == nil || !strings.Contains(err.Error(), "CIS_MAIL_AUTH") {
+	t.Run("senders must be proven, but on this machine", func(t *testing.T) {
+		cfg, _, err := read(map[string]string{"CIS_DOMAIN": "cis.example"})
+		if err != nil || cfg.checker() == nil {
 			t.Errorf("got %v", err)
+		}
+		if cfg, _, err = read(nil); err != nil || cfg.checker() != nil {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a key that is none, and one there is", func(t *testing.T) {
+		key, err := dkimsign.Generate("ed25519")
+		file := filepath.Join(t.TempDir(), "key.pem")
+		if err = errors.Join(err, os.WriteFile(file, key, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if cfg, _, err := read(map[string]string{"CIS_DKIM_KEY": file}); err != nil || cfg.dkim == nil {
+			t.Errorf("got %v", err)
+		}
+		for _, bad := range []string{"/nowhere/key.pem", "config_test.go"} {
+			if _, _, err := read(map[string]string{"CIS_DKIM_KEY": bad}); err == nil || !strings.Contains(err.Error(), "CIS_DKIM_KEY") {
+				t.Errorf("%s: got %v", bad, err)
+			}
 		}
 	})
 	t.Run("secrets are not shown", func(t *testing.T) {

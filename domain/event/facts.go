@@ -11,7 +11,7 @@ type Fact interface {
 }
 
 // Schema lists the facts of this package.
-var Schema = schema.New(EventCreated{}, EventUpdated{}, EventCancelled{}, EventReinstated{})
+var Schema = schema.New(EventCreated{}, EventUpdated{}, EventCancelled{}, EventReinstated{}, InstanceUpdated{}, InstanceCancelled{}, EventPolicyChanged{})
 
 // EventCreated: an organizer asked for an event for the first time.
 type EventCreated struct {
@@ -29,12 +29,13 @@ type EventCreated struct {
 
 // EventUpdated: the organizer changed something that attendees see.
 type EventUpdated struct {
-	Tenant   string  `json:"tenant"`
-	UID      string  `json:"uid"`
-	Revision int     `json:"revision"` // of the content, from 1 at creation
-	Sequence int     `json:"sequence"` // the SEQUENCE attendees get
-	Source   Source  `json:"source"`
-	Content  Content `json:"content"`
+	Tenant   string       `json:"tenant"`
+	UID      string       `json:"uid"`
+	Revision int          `json:"revision"` // of the content, from 1 at creation
+	Sequence int          `json:"sequence"` // the SEQUENCE attendees get
+	Source   Source       `json:"source"`
+	Content  Content      `json:"content"`
+	Dropped  []InstanceID `json:"dropped,omitempty"` // exceptions that are no instances of the series any more
 }
 
 // EventCancelled: the organizer called the event off. For an event never heard of it is remembered all the same, so
@@ -56,6 +57,48 @@ type EventReinstated struct {
 	Source   Source  `json:"source"`
 	Content  Content `json:"content"`
 }
+
+// InstanceUpdated: one instance of a series takes place differently from the rest; Content is what it is like now.
+type InstanceUpdated struct {
+	Tenant   string     `json:"tenant"`
+	UID      string     `json:"uid"`
+	Instance InstanceID `json:"instance"`
+	Revision int        `json:"revision"` // of the event's content
+	Sequence int        `json:"sequence"` // the SEQUENCE attendees get
+	Source   Source     `json:"source"`
+	Content  Content    `json:"content"`
+}
+
+// InstanceCancelled: one instance of a series does not take place.
+type InstanceCancelled struct {
+	Tenant   string     `json:"tenant"`
+	UID      string     `json:"uid"`
+	Instance InstanceID `json:"instance"`
+	Revision int        `json:"revision"`
+	Sequence int        `json:"sequence"`
+	Source   Source     `json:"source"`
+}
+
+// EventPolicyChanged: the organizer, or an operator for them, chose how answers of people who were never invited are
+// taken.
+type EventPolicyChanged struct {
+	Tenant   string   `json:"tenant"`
+	UID      string   `json:"uid"`
+	Crashers Crashers `json:"crashers"`
+}
+
+// FactName is the stored name.
+func (InstanceUpdated) FactName() string { return "InstanceUpdated" }
+
+// FactName is the stored name.
+func (InstanceCancelled) FactName() string { return "InstanceCancelled" }
+
+// FactName is the stored name.
+func (EventPolicyChanged) FactName() string { return "EventPolicyChanged" }
+
+func (InstanceUpdated) eventFact()    {}
+func (InstanceCancelled) eventFact()  {}
+func (EventPolicyChanged) eventFact() {}
 
 // FactName is the stored name.
 func (EventCreated) FactName() string { return "EventCreated" }

@@ -9,4 +9,8 @@ var (
 	ErrInvalid     = &fault.Error{Kind: fault.Invalid, Code: "event-invalid", Title: "the event cannot be used as it is"}
 	ErrIsCancelled = &fault.Error{Kind: fault.Conflict, Code: "event-cancelled", Title: "the event is cancelled"}
 	ErrOver        = &fault.Error{Kind: fault.Conflict, Code: "event-over", Title: "the event is over"}
+	ErrInstance    = &fault.Error{Kind: fault.NotFound, Code: "instance-unknown", Title: "the series has no such instance"}
+	ErrNoSeries    = &fault.Error{Kind: fault.NotFound, Code: "series-unknown", Title: "the series this instance belongs to was never sent here"}
+	ErrCrasher     = &fault.Error{Kind: fault.Forbidden, Code: "party-crasher", Title: "somebody who was never invited has answered"}
+	ErrPolicy      = &fault.Error{Kind: fault.Invalid, Code: "policy-invalid", Title: "that is none of add, hold, cancel"}
 )

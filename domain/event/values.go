@@ -63,6 +63,18 @@ const (
 	Cancelled Status = "cancelled"
 )
 
+// Crashers says how an answer of somebody who was never invited is taken: an invitation was forwarded to them.
+type Crashers string
+
+const (
+	// CrashersAdd makes them attendees; the default, and what the empty value means.
+	CrashersAdd Crashers = "add"
+	// CrashersHold keeps the answer for somebody to decide.
+	CrashersHold Crashers = "hold"
+	// CrashersCancel takes the event out of their calendar again.
+	CrashersCancel Crashers = "cancel"
+)
+
 // ValidUID says whether s has the published shape of a server UID, [a-z0-9]{40}.
 func ValidUID(s string) bool {
 	return len(s) == 40 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789") == ""

@@ -3,6 +3,8 @@
 package invitation
 
 import (
+	"time"
+
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/schema"
 )
@@ -14,7 +16,8 @@ type Fact interface {
 }
 
 // Schema lists the facts of this package.
-var Schema = schema.New(InviteRequested{}, InviteDenied{}, InviteSent{}, UpdateSent{}, CancellationSent{}, DeliveryFailed{}, RsvpReceived{})
+var Schema = schema.New(InviteRequested{}, InviteDenied{}, InviteSent{}, UpdateSent{}, CancellationSent{}, DeliveryFailed{}, RsvpReceived{},
+	InviteDelegated{}, CounterReceived{}, CounterDeclined{}, ResendRequested{}, Bounced{}, CrasherTurnedAway{})
 
 // Ref names the invitation a fact belongs to.
 type Ref struct {
@@ -47,6 +50,9 @@ type Handover struct {
 	MessageID string `json:"message_id"`
 	Answer    string `json:"answer,omitempty" pii:"AttendeeID"` // the server's reply, which may quote an address
 	Repeat    bool   `json:"repeat,omitempty"`                  // this revision had been handed over before
+
+	Instance event.InstanceID `json:"instance,omitempty"` // of a series that this mail was about; empty: the event itself
+	Pending  bool             `json:"pending,omitempty"`  // further mails about this revision follow: other instances
 }
 
 // InviteSent: the attendee's first REQUEST was handed over.
@@ -91,7 +97,93 @@ type RsvpReceived struct {
 	Reply          event.Revision `json:"reply"`
 	Told           int            `json:"told,omitempty"` // the content revision they had when they became an attendee by answering
 	Comment        string         `json:"comment,omitempty" pii:"AttendeeID"`
+
+	Instance event.InstanceID   `json:"instance,omitempty"` // the one instance of a series this answers; empty: all of it
+	Apart    []event.InstanceID `json:"apart,omitempty"`    // of an answer to the series: instances with answers of their own
+	Stale    bool               `json:"stale,omitempty"`    // it answers a version of the event that is no longer current
+	SentBy   string             `json:"sent_by,omitempty" pii:"AttendeeID"`
+	Proof    string             `json:"proof,omitempty"` // how the sender is known; empty: it was not checked
 }
+
+// InviteDelegated: the attendee sends somebody else (RFC 5546 §3.2.2.3).
+type InviteDelegated struct {
+	Ref
+	OrganizerID string         `json:"organizer_id"`
+	DelegateID  string         `json:"delegate_id"`
+	Delegate    string         `json:"delegate" pii:"DelegateID"`
+	Reply       event.Revision `json:"reply"`
+	Proof       string         `json:"proof,omitempty"`
+}
+
+// CounterReceived: the attendee proposes other content; nothing changes by it (RFC 5546 §3.2.7).
+type CounterReceived struct {
+	Ref
+	OrganizerID string           `json:"organizer_id"`
+	Number      int              `json:"number"` // of the attendee's proposals, from 1
+	Instance    event.InstanceID `json:"instance,omitempty"`
+	Reply       event.Revision   `json:"reply"`
+	Start       event.Moment     `json:"start"`
+	End         event.Moment     `json:"end"`
+	Location    string           `json:"location,omitempty" pii:"AttendeeID"`
+	Comment     string           `json:"comment,omitempty" pii:"AttendeeID"`
+	Proof       string           `json:"proof,omitempty"`
+}
+
+// CounterDeclined: the organizer does not take up the proposal; the attendee is told (RFC 5546 §3.2.8).
+type CounterDeclined struct {
+	Ref
+	Number   int              `json:"number"`
+	Instance event.InstanceID `json:"instance,omitempty"`
+}
+
+// ResendRequested: the attendee's calendar asked for the current version (RFC 5546 §3.2.6), or somebody for them.
+type ResendRequested struct {
+	Ref
+	Number int       `json:"number"` // from 1
+	At     time.Time `json:"at"`
+}
+
+// Bounced: a mail to the attendee came back for good (RFC 3464). They do not know what it said.
+type Bounced struct {
+	Ref
+	Status     string `json:"status"` // RFC 3463, like 5.1.1
+	Diagnostic string `json:"diagnostic,omitempty" pii:"AttendeeID"`
+	Hard       bool   `json:"hard"` // the address does not work; nothing more is sent to it
+}
+
+// CrasherTurnedAway: somebody who was never invited answered, and the event's policy is to take it out of their
+// calendar again.
+type CrasherTurnedAway struct {
+	Ref
+	OrganizerID string `json:"organizer_id"`
+	Address     string `json:"address" pii:"AttendeeID"`
+	Name        string `json:"name,omitempty" pii:"AttendeeID"`
+}
+
+// FactName is the stored name.
+func (InviteDelegated) FactName() string { return "InviteDelegated" }
+
+// FactName is the stored name.
+func (CounterReceived) FactName() string { return "CounterReceived" }
+
+// FactName is the stored name.
+func (CounterDeclined) FactName() string { return "CounterDeclined" }
+
+// FactName is the stored name.
+func (ResendRequested) FactName() string { return "ResendRequested" }
+
+// FactName is the stored name.
+func (Bounced) FactName() string { return "Bounced" }
+
+// FactName is the stored name.
+func (CrasherTurnedAway) FactName() string { return "CrasherTurnedAway" }
+
+func (InviteDelegated) invitationFact()   {}
+func (CounterReceived) invitationFact()   {}
+func (CounterDeclined) invitationFact()   {}
+func (ResendRequested) invitationFact()   {}
+func (Bounced) invitationFact()           {}
+func (CrasherTurnedAway) invitationFact() {}
 
 // FactName is the stored name.
 func (InviteRequested) FactName() string { return "InviteRequested" }

@@ -28,6 +28,9 @@ func StatusOf(partstat string) (Status, bool) {
 	return "", false
 }
 
+// Delegated is the PARTSTAT of an attendee who sends somebody else. It is no [Status]: the answer is still to come.
+const Delegated = "DELEGATED"
+
 // PartStat is the status as RFC 5545 §3.2.12 writes it.
 func (s Status) PartStat() string {
 	if s == NoAction || s == "" {

@@ -15,7 +15,7 @@ type Fact interface {
 }
 
 // Schema lists the facts of this package that are JSON; [RawMailName] is not.
-var Schema = schema.New(MailReceived{}, MailAuthenticated{}, MailHandled{})
+var Schema = schema.New(MailReceived{}, MailAuthenticated{}, MailHandled{}, MailHeld{}, MailReleased{}, MailDropped{})
 
 // RawMailName is the stored name of a chunk of a message's bytes: compressed, sealed, at most 512 KiB, binary.
 const RawMailName = "RawMail"
@@ -24,7 +24,7 @@ const RawMailName = "RawMail"
 type MailReceived struct {
 	Tenant     string    `json:"tenant"`
 	MailID     string    `json:"mail_id"`
-	Door       string    `json:"door"`   // smtp, import
+	Door       string    `json:"door"`   // smtp, lmtp, imap, webhook, import
 	SHA256     string    `json:"sha256"` // of the bytes as received
 	Size       int       `json:"size"`
 	Chunks     int       `json:"chunks"`
@@ -37,11 +37,17 @@ type MailReceived struct {
 	TLS        bool      `json:"tls,omitempty"`
 }
 
-// MailAuthenticated: what is known about who sent it.
+// MailAuthenticated: what is known about who sent it, and from what.
 type MailAuthenticated struct {
-	Tenant  string  `json:"tenant"`
-	MailID  string  `json:"mail_id"`
-	Verdict Verdict `json:"verdict"`
+	Tenant  string   `json:"tenant"`
+	MailID  string   `json:"mail_id"`
+	Verdict Verdict  `json:"verdict"`
+	By      string   `json:"by,omitempty"`      // dkim, spf, arc, relay: what supports the identity
+	Domain  string   `json:"domain,omitempty"`  // the aligned domain
+	Reason  string   `json:"reason,omitempty"`  // why it is not proven
+	Results string   `json:"results,omitempty"` // RFC 8601, of every check
+	Records []string `json:"records,omitempty"` // the DNS records used, as "name TYPE value"
+	Service bool     `json:"service,omitempty"` // a calendar service writes for whom Reply-To names
 }
 
 // MailHandled: what the message led to, or why it led to nothing. It is handled once.
@@ -53,8 +59,44 @@ type MailHandled struct {
 	Detail   string  `json:"detail,omitempty" pii:"MailID"`
 	Method   string  `json:"method,omitempty"` // iTIP METHOD
 	EventUID string  `json:"event_uid,omitempty"`
-	Reader   int     `json:"reader"` // version of the reader that understood it
+	Reader   int     `json:"reader"`         // version of the reader that understood it
+	Plan     string  `json:"plan,omitempty"` // digest of what the reader made of it
 }
+
+// MailHeld: nobody can be believed to have sent it, or somebody must decide. It changes nothing until it is released.
+type MailHeld struct {
+	Tenant string `json:"tenant"`
+	MailID string `json:"mail_id"`
+	Reason string `json:"reason"` // a refusal's code
+	Detail string `json:"detail,omitempty" pii:"MailID"`
+}
+
+// MailReleased: somebody vouches for a held message; it is handled as if its sender were proven.
+type MailReleased struct {
+	Tenant string `json:"tenant"`
+	MailID string `json:"mail_id"`
+	By     string `json:"by"`
+}
+
+// MailDropped: somebody decided that a held message leads to nothing.
+type MailDropped struct {
+	Tenant string `json:"tenant"`
+	MailID string `json:"mail_id"`
+	By     string `json:"by"`
+}
+
+// FactName is the stored name.
+func (MailHeld) FactName() string { return "MailHeld" }
+
+// FactName is the stored name.
+func (MailReleased) FactName() string { return "MailReleased" }
+
+// FactName is the stored name.
+func (MailDropped) FactName() string { return "MailDropped" }
+
+func (MailHeld) mailFact()     {}
+func (MailReleased) mailFact() {}
+func (MailDropped) mailFact()  {}
 
 // FactName is the stored name.
 func (MailReceived) FactName() string { return "MailReceived" }

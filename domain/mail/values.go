@@ -10,6 +10,8 @@ const (
 	Refused Outcome = "refused"
 	// Ignored: there is nothing in it for us.
 	Ignored Outcome = "ignored"
+	// Forwarded: it is for people, and goes on to the organizer.
+	Forwarded Outcome = "forwarded"
 )
 
 // Verdict is what was found out about a message's sender.
@@ -18,7 +20,38 @@ type Verdict string
 const (
 	// VerdictNone: nothing was checked (CIS_MAIL_AUTH=off); the header is believed.
 	VerdictNone Verdict = "none"
+	// VerdictPass: an aligned identity supports the sender.
+	VerdictPass Verdict = "pass"
+	// VerdictFail: nothing does.
+	VerdictFail Verdict = "fail"
 )
+
+// State is what a message's facts add up to.
+type State struct {
+	Exists   bool
+	Verdict  Verdict
+	Proof    MailAuthenticated
+	Held     string // the reason; empty: it is not
+	Released bool
+	Done     bool // handled, or dropped
+}
+
+// Evolve adds one fact.
+func Evolve(s State, fact Fact) State {
+	switch f := fact.(type) {
+	case MailReceived:
+		s.Exists = true
+	case MailAuthenticated:
+		s.Verdict, s.Proof = f.Verdict, f
+	case MailHeld:
+		s.Held, s.Released = f.Reason, false
+	case MailReleased:
+		s.Held, s.Released = "", true
+	case MailDropped, MailHandled:
+		s.Held, s.Done = "", true
+	}
+	return s
+}
 
 const (
 	// StreamPrefix starts the names of streams of messages.

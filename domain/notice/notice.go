@@ -1,4 +1,5 @@
-// Package notice is a mail of ours to an organizer: that an event was created, and later that something failed.
+// Package notice is a mail of ours that is neither an invitation nor about changing one: that an event was created, that
+// a mail could not be used, a text answer passed on.
 package notice
 
 import "github.com/calendar-invite-server/cis/domain/schema"
@@ -10,21 +11,40 @@ type Fact interface {
 }
 
 // Schema lists the facts of this package.
-var Schema = schema.New(NoticeSent{}, NoticeFailed{})
+var Schema = schema.New(NoticeRequested{}, NoticeSent{}, NoticeFailed{})
 
 // Kind says what a notice tells.
 type Kind string
 
-// EventCreated confirms a new event to its organizer.
-const EventCreated Kind = "event-created"
+const (
+	// EventCreated confirms a new event to its organizer.
+	EventCreated Kind = "event-created"
+	// Counter tells the organizer what an attendee proposes.
+	Counter Kind = "counter"
+	// DeclineCounter tells an attendee that their proposal is not taken up (METHOD:DECLINECOUNTER).
+	DeclineCounter Kind = "decline-counter"
+	// Crasher takes an event out of the calendar of somebody who was never invited (METHOD:CANCEL).
+	Crasher Kind = "crasher"
+	// Forward passes a mail without a calendar on to the organizer it was meant for.
+	Forward Kind = "forward"
+	// Refused tells a proven sender why their mail led to nothing.
+	Refused Kind = "refused"
+)
 
 // Ref names a notice.
 type Ref struct {
 	Tenant      string `json:"tenant"`
 	NoticeID    string `json:"notice_id"`
 	Kind        Kind   `json:"kind"`
-	EventUID    string `json:"event_uid"`
-	OrganizerID string `json:"organizer_id"`
+	EventUID    string `json:"event_uid"`    // or what else it is about: a mail's id, an invitation's and a number
+	OrganizerID string `json:"organizer_id"` // whom it is to
+}
+
+// NoticeRequested: somebody is to be told something that no other fact says they are.
+type NoticeRequested struct {
+	Ref
+	Reason string `json:"reason,omitempty"`                   // in words, for whom it is to
+	Detail string `json:"detail,omitempty" pii:"OrganizerID"` // what of theirs it is about
 }
 
 // NoticeSent: the notice was handed to the next mail server, or into the outbox.
@@ -42,6 +62,11 @@ type NoticeFailed struct {
 }
 
 // FactName is the stored name.
+func (NoticeRequested) FactName() string { return "NoticeRequested" }
+
+func (NoticeRequested) noticeFact() {}
+
+// FactName is the stored name.
 func (NoticeSent) FactName() string { return "NoticeSent" }
 
 // FactName is the stored name.
@@ -52,11 +77,18 @@ func (NoticeFailed) noticeFact() {}
 
 // State is what a notice's facts add up to.
 type State struct {
-	Settled bool // sent, or refused for good
+	Requested bool
+	Reason    string
+	Detail    string
+	Settled   bool // sent, or refused for good
 }
 
-// Evolve adds one fact; each of them settles the notice.
-func Evolve(s State, _ Fact) State {
+// Evolve adds one fact.
+func Evolve(s State, fact Fact) State {
+	if f, ok := fact.(NoticeRequested); ok {
+		s.Requested, s.Reason, s.Detail = true, f.Reason, f.Detail
+		return s
+	}
 	s.Settled = true
 	return s
 }

@@ -56,15 +56,16 @@ func (r *Receiver) Receive(ctx context.Context, env Envelope, raw []byte) (strin
 	}
 	sum := sha256.Sum256(raw)
 	meta := commands.From("mail", r.tenant, id, 0)
-	_, err = r.log.Append(ctx, mail.Stream(id), eventstore.NoStream, meta, mail.MailReceived{
+	received := mail.MailReceived{
 		Tenant: r.tenant, MailID: id, Door: env.Door, SHA256: hex.EncodeToString(sum[:]), Size: len(raw), Chunks: chunks,
 		Lane: r.lane(env, raw), Received: time.Now().UTC(),
 		From: env.From, Recipients: strings.Join(env.Recipients, " "), Client: env.Client, HELO: env.HELO, TLS: env.TLS,
-	})
+	}
+	_, err = r.log.Append(ctx, mail.Stream(id), eventstore.NoStream, meta, received)
 	if err != nil && !errors.Is(err, eventstore.ErrWrongRevision) { // wrong: it has been received before
 		return "", fmt.Errorf("receiving a mail: %w", err)
 	}
-	r.recent.put(id, raw)
+	r.recent.put(received, raw)
 	return id, nil
 }
 

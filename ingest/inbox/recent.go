@@ -1,44 +1,54 @@
 package inbox
 
-import "sync"
+import (
+	"sync"
 
-// recent keeps the newest mails' bytes in memory up to a size, so that a mail handled by the process that received it
-// need not be read and opened again. The log remains the only truth.
+	"github.com/calendar-invite-server/cis/domain/mail"
+)
+
+// recent keeps the newest mails in memory up to a size, so that a mail handled by the process that received it need not
+// be read and opened again. The log remains the only truth.
 type recent struct {
 	mu    sync.Mutex
 	max   int
 	size  int
 	order []string
-	bytes map[string][]byte
+	mails map[string]recentMail
 }
 
-func newRecent(maxBytes int) *recent { return &recent{max: maxBytes, bytes: map[string][]byte{}} }
+type recentMail struct {
+	raw      []byte // nil: taken
+	received mail.MailReceived
+}
 
-func (r *recent) put(id string, raw []byte) {
+func newRecent(maxBytes int) *recent { return &recent{max: maxBytes, mails: map[string]recentMail{}} }
+
+func (r *recent) put(received mail.MailReceived, raw []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, known := r.bytes[id]; known || len(raw) > r.max/8 {
+	id := received.MailID
+	if _, known := r.mails[id]; known || len(raw) > r.max/8 {
 		return
 	}
-	r.bytes[id] = raw
+	r.mails[id] = recentMail{raw, received}
 	r.order = append(r.order, id)
 	r.size += len(raw)
-	for len(r.order) > 0 && (r.size > r.max || r.bytes[r.order[0]] == nil) {
+	for len(r.order) > 0 && (r.size > r.max || r.mails[r.order[0]].raw == nil) {
 		oldest := r.order[0]
 		r.order = r.order[1:]
-		r.size -= len(r.bytes[oldest])
-		delete(r.bytes, oldest)
+		r.size -= len(r.mails[oldest].raw)
+		delete(r.mails, oldest)
 	}
 }
 
-// take returns a mail's bytes and forgets them: a mail is handled once.
-func (r *recent) take(id string) ([]byte, bool) {
+// take returns a mail and forgets it: a mail is handled once.
+func (r *recent) take(id string) (recentMail, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	raw, ok := r.bytes[id]
+	m, ok := r.mails[id]
 	if ok {
-		r.size -= len(raw)
-		r.bytes[id] = nil // its place in order stays until it is the oldest
+		r.size -= len(m.raw)
+		r.mails[id] = recentMail{} // its place in order stays until it is the oldest
 	}
-	return raw, ok && raw != nil
+	return m, ok && m.raw != nil
 }

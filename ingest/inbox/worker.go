@@ -3,18 +3,13 @@ package inbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/calendar-invite-server/cis/commands"
-	"github.com/calendar-invite-server/cis/domain/fault"
-	"github.com/calendar-invite-server/cis/domain/mail"
-	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/ingest/itip"
-	"github.com/calendar-invite-server/cis/ingest/message"
+	"github.com/calendar-invite-server/cis/ingest/senderauth"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/google/uuid"
@@ -34,6 +29,8 @@ type Worker struct {
 	receiver *Receiver
 	handler  *commands.Handler
 	in       itip.Interpreter
+	auth     *senderauth.Checker
+	told     *talk
 	log      *slog.Logger
 	parallel int
 	wake     chan struct{}
@@ -46,6 +43,7 @@ type WorkerOptions struct {
 	Receiver *Receiver
 	Handler  *commands.Handler
 	Keys     itip.Interpreter
+	Auth     *senderauth.Checker // nil: nothing is checked, the header is believed
 	Log      *slog.Logger
 	Parallel int  // mails at a time; default 32
 	Alone    bool // this is the only process that can be handling mails
@@ -58,7 +56,7 @@ func NewWorker(opts WorkerOptions) (*Worker, projector.Projection) {
 		opts.Parallel = 32
 	}
 	w := &Worker{
-		receiver: opts.Receiver, handler: opts.Handler, in: opts.Keys, log: opts.Log, parallel: opts.Parallel, wake: make(chan struct{}, 1),
+		receiver: opts.Receiver, handler: opts.Handler, in: opts.Keys, auth: opts.Auth, told: newTalk(), log: opts.Log, parallel: opts.Parallel, wake: make(chan struct{}, 1),
 		handled: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "cis_mails_handled_total", Help: "Received mails handled, by outcome."}, []string{"outcome"}),
 	}
 	opts.Registry.MustRegister(w.handled)
@@ -121,7 +119,7 @@ func (w *Worker) work(ctx context.Context, t task) {
 	}
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if t.Attempts >= maxAttempts && !errors.Is(err, eventstore.ErrUnavailable) {
+	if t.Attempts >= maxAttempts && !errors.Is(err, eventstore.ErrUnavailable) && !errors.Is(err, senderauth.ErrTemporary) {
 		w.log.Error("inbox: giving up on a mail", "mail", t.MailID, "attempts", t.Attempts, "error", err)
 		err = w.todo.poison(ctx, t.MailID)
 	} else {
@@ -131,90 +129,4 @@ func (w *Worker) work(ctx context.Context, t task) {
 	if err != nil {
 		w.log.Warn("inbox: giving a mail back", "mail", t.MailID, "error", err) // its lease will end
 	}
-}
-
-// handle interprets a mail, carries out what it asks for, and records the outcome. Running it again is harmless.
-func (w *Worker) handle(ctx context.Context, t task) (err error) {
-	defer func() {
-		if p := recover(); p != nil { // a reader's panic costs one mail, not the server
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	raw, ok := w.receiver.recent.take(t.MailID)
-	if !ok {
-		if raw, err = w.receiver.log.LoadRaw(ctx, t.MailID); err != nil {
-			return err
-		}
-	}
-	outcome, err := w.carryOut(ctx, t, raw)
-	if err != nil {
-		return err
-	}
-	return w.record(ctx, t, outcome)
-}
-
-// carryOut returns what the mail led to; an error means that it must be tried again.
-func (w *Worker) carryOut(ctx context.Context, t task, raw []byte) (mail.MailHandled, error) {
-	done := mail.MailHandled{Tenant: t.Tenant, MailID: t.MailID, Outcome: mail.Done, Reader: itip.Version}
-	msg, err := message.Parse(raw)
-	if err != nil {
-		return refused(done, itip.ErrUnreadable.With(err.Error())), nil
-	}
-	actions, why := w.in.Interpret(itip.Mail{
-		Tenant: t.Tenant, Message: msg, Received: t.Received, From: itip.Sender{Address: msg.FromAddress, Name: msg.FromName},
-	})
-	if why != nil {
-		return refused(done, why), nil
-	}
-	for i, a := range actions {
-		done.Method, done.EventUID = a.Method, a.EventUID
-		err := w.do(ctx, commands.From("mail", t.Tenant, t.MailID, i+1), a)
-		if why, ok := fault.From(err); ok {
-			done = refused(done, why)
-		} else if err != nil {
-			return done, err
-		}
-	}
-	return done, nil
-}
-
-func (w *Worker) do(ctx context.Context, meta commands.Meta, a itip.Action) error {
-	var err error
-	switch c := a.Command.(type) {
-	case commands.CreateEvent:
-		_, err = w.handler.CreateEvent(ctx, meta, c)
-	case commands.CancelEvent:
-		_, err = w.handler.CancelEvent(ctx, meta, c)
-	case commands.RecordReply:
-		if c.Event, err = w.handler.Event(ctx, c.EventUID); err == nil {
-			_, err = w.handler.RecordReply(ctx, meta, c)
-		}
-	default:
-		err = fmt.Errorf("inbox: no way to carry out a %T", c)
-	}
-	return err
-}
-
-// refused records why nothing happened. Mail that is not about calendars is ignored rather than refused.
-func refused(done mail.MailHandled, why *fault.Error) mail.MailHandled {
-	done.Outcome, done.Reason, done.Detail = mail.Refused, why.Code, why.Detail
-	if errors.Is(why, itip.ErrNoCalendar) || errors.Is(why, itip.ErrOwn) {
-		done.Outcome = mail.Ignored
-	}
-	return done
-}
-
-// record appends the verdict and the outcome behind MailReceived. Losing the race for that place means that somebody
-// else handled the mail.
-func (w *Worker) record(ctx context.Context, t task, done mail.MailHandled) error {
-	list := []schema.Fact{mail.MailAuthenticated{Tenant: t.Tenant, MailID: t.MailID, Verdict: mail.VerdictNone}, done}
-	_, err := w.receiver.log.Append(ctx, mail.Stream(t.MailID), 0, commands.From("mail/outcome", t.Tenant, t.MailID, 0), list...)
-	if errors.Is(err, eventstore.ErrWrongRevision) {
-		return nil
-	}
-	if err == nil {
-		w.handled.WithLabelValues(string(done.Outcome)).Inc()
-		w.log.Info("inbox: handled", "mail", t.MailID, "outcome", done.Outcome, "reason", done.Reason, "method", done.Method, "event", done.EventUID)
-	}
-	return err
 }

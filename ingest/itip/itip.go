@@ -5,13 +5,11 @@
 package itip
 
 import (
-	"strings"
+	"slices"
 	"time"
 
-	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/fault"
-	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/ingest/message"
 	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/ical"
@@ -19,16 +17,19 @@ import (
 )
 
 // Version of this reader; it is recorded with every mail it understood.
-const Version = 1
+const Version = 2
 
 // Why a mail leads to nothing.
 var (
 	ErrNoCalendar = &fault.Error{Kind: fault.Invalid, Code: "no-calendar", Title: "there is no calendar part in the mail"}
 	ErrUnreadable = &fault.Error{Kind: fault.Invalid, Code: "calendar-unreadable", Title: "the calendar part cannot be read"}
+	ErrTNEF       = &fault.Error{Kind: fault.Invalid, Code: "tnef", Title: "the invitation came as winmail.dat, which only Outlook can read; send it as iCalendar (in Outlook: do not use Rich Text for Internet recipients)"}
 	ErrMethod     = &fault.Error{Kind: fault.Invalid, Code: "method-unknown", Title: "the calendar's METHOD is none we act on"}
-	ErrRecurring  = &fault.Error{Kind: fault.Invalid, Code: "recurring-unsupported", Title: "recurring events are not supported yet"}
+	ErrAdd        = &fault.Error{Kind: fault.Invalid, Code: "add-refused", Title: "instances cannot be added with METHOD:ADD; send the whole series again"}
+	ErrRange      = &fault.Error{Kind: fault.Invalid, Code: "range-unsupported", Title: "this-and-following changes are not understood; end the series and send a new one"}
 	ErrTime       = &fault.Error{Kind: fault.Invalid, Code: "time-unresolved", Title: "a time in the calendar cannot be resolved"}
 	ErrSender     = &fault.Error{Kind: fault.Invalid, Code: "sender-unknown", Title: "the mail does not say who it is from"}
+	ErrUnproven   = &fault.Error{Kind: fault.Forbidden, Code: "sender-unproven", Title: "nothing proves that the mail comes from whom it says"}
 	ErrOwn        = &fault.Error{Kind: fault.Conflict, Code: "own-mail", Title: "the mail is one of ours that came back"}
 	ErrNotReply   = &fault.Error{Kind: fault.Invalid, Code: "reply-invalid", Title: "the reply does not say who answers what"}
 )
@@ -41,18 +42,34 @@ type Mail struct {
 	Received time.Time
 }
 
-// Sender is who sent a mail, as far as that is proven.
+// Sender is who sent a mail, and how that is known.
 type Sender struct {
-	Address string // lower case
-	Name    string
+	Address    string // lower case
+	Name       string
+	Unproven   bool   // nothing supports the address
+	Proof      string // what does, like "dkim example.com"; empty: nothing was checked
+	Represents string // whom a calendar service writes for, beside Address: Google's answers come from its own address
+	Vouched    bool   // somebody looked at the mail and released it
 }
 
-// Action is a command a mail leads to: commands.CreateEvent, commands.CancelEvent or commands.RecordReply. A reply's
-// Event is left to be filled in.
+// Reading is what a mail was understood to say.
+type Reading struct {
+	Calendars []*ical.Calendar // that could be read
+	Damaged   bool             // a calendar part could not
+	Actions   []Action
+	Refusal   *fault.Error // why there are none
+	Notes     []string     // what was strange and could be got over
+
+	declared []string // METHOD of the Content-Type of each of the calendars
+}
+
+// Action is a command a mail leads to. Commands about invitations lack the event's state, to be filled in.
 type Action struct {
 	Method   string
 	EventUID string
+	Instance event.InstanceID
 	Command  any
+	Then     *Action // if the command was not refused
 }
 
 // Interpreter knows the ids and addresses of an installation.
@@ -61,32 +78,33 @@ type Interpreter struct {
 	Addresses address.Book
 }
 
-// Interpret returns the actions a mail leads to, one per UID in it, or why there are none.
-func (in Interpreter) Interpret(m Mail) ([]Action, *fault.Error) {
+// Interpret returns the actions a mail leads to, one per UID and instance in it, or why there are none.
+func (in Interpreter) Interpret(m Mail) Reading {
+	r := Reading{}
+	in.read(m, &r)
 	switch {
+	case m.Message.Loop == in.Addresses.Domain, in.Addresses.Accepts(m.From.Address):
+		r.Refusal = ErrOwn
+	case len(m.Message.Calendars) == 0 && m.Message.TNEF:
+		r.Refusal = ErrTNEF
 	case len(m.Message.Calendars) == 0:
-		return nil, ErrNoCalendar
+		r.Refusal = ErrNoCalendar
 	case m.From.Address == "":
-		return nil, ErrSender
-	case in.Addresses.Accepts(m.From.Address):
-		return nil, ErrOwn
+		r.Refusal = ErrSender
 	}
-	var actions []Action
-	var refused *fault.Error
+	if r.Refusal != nil {
+		return r
+	}
 	seen := map[string]bool{}
-	for _, part := range m.Message.Calendars {
-		cal, err := ical.Read(part.Data)
-		if err != nil {
-			refused = ErrUnreadable.With(err.Error())
-			continue
-		}
-		method := cal.Method // the body's wins over the Content-Type's
-		if method == "" {
-			method = part.Method
-		}
-		for _, ev := range cal.Events {
+	var refused *fault.Error
+	for i, cal := range r.Calendars {
+		method := r.method(i)
+		// the series before its exceptions
+		events := slices.Clone(cal.Events)
+		slices.SortStableFunc(events, func(a, b ical.Event) int { return min(1, len(a.Instance)) - min(1, len(b.Instance)) })
+		for _, ev := range events {
 			// text/calendar and application/ics of the same event are one action
-			if key := method + "\n" + ev.UID + "\n" + string(ev.Instance); ev.UID == "" || seen[key] {
+			if key := method + "\n" + sourceUID(ev.UID) + "\n" + string(ev.Instance); ev.UID == "" || seen[key] {
 				continue
 			} else {
 				seen[key] = true
@@ -96,127 +114,72 @@ func (in Interpreter) Interpret(m Mail) ([]Action, *fault.Error) {
 				refused = err
 				continue
 			}
-			actions = append(actions, action)
+			r.Actions = append(r.Actions, action)
 		}
 	}
-	if len(actions) > 0 {
-		return actions, nil
+	switch {
+	case len(r.Actions) > 0 && m.From.Unproven && !m.From.Vouched:
+		r.Actions, r.Refusal = nil, ErrUnproven
+	case len(r.Actions) == 0 && refused != nil:
+		r.Refusal = refused
+	case len(r.Actions) == 0:
+		r.Refusal = ErrUnreadable.With("there is no event with a UID in it")
 	}
-	if refused == nil {
-		refused = ErrUnreadable.With("there is no event with a UID in it")
-	}
-	return nil, refused
+	return r
 }
 
+func (in Interpreter) read(m Mail, r *Reading) {
+	for _, part := range m.Message.Calendars {
+		cal, err := ical.Read(part.Data)
+		if err != nil {
+			r.Damaged = true
+			r.Notes = append(r.Notes, err.Error())
+			continue
+		}
+		r.Calendars, r.declared = append(r.Calendars, cal), append(r.declared, part.Method)
+		r.Notes = append(r.Notes, cal.Problems...)
+	}
+}
+
+// method is the calendar's own METHOD; that of the Content-Type only where there is none.
+func (r *Reading) method(i int) string {
+	cal, declared := r.Calendars[i], r.declared[i]
+	if cal.Method != "" {
+		if declared != "" && declared != cal.Method {
+			r.Notes = append(r.Notes, "the Content-Type says METHOD "+declared+", the calendar "+cal.Method+"; the calendar counts")
+		}
+		return cal.Method
+	}
+	return declared
+}
+
+// action is the table of methods (RFC 5546 §3.2).
 func (in Interpreter) action(m Mail, method string, cal *ical.Calendar, ev ical.Event) (Action, *fault.Error) {
+	if ev.ThisAndNext {
+		return Action{}, ErrRange
+	}
+	if _, _, ok := ev.Instance.Time(); ev.Instance != "" && !ok {
+		return Action{}, ErrTime.With(ev.Problems[0])
+	}
 	switch method {
-	case "REPLY":
-		return in.reply(m, cal, ev)
 	case "REQUEST", "PUBLISH": // PUBLISH counts as REQUEST
+		if ev.Status == "CANCELLED" { // QUIRK: some clients cancel by a REQUEST with STATUS:CANCELLED
+			return in.cancel(m, cal, ev)
+		}
 		return in.request(m, cal, ev)
 	case "CANCEL":
 		return in.cancel(m, cal, ev)
+	case "REPLY":
+		return in.reply(m, cal, ev)
+	case "COUNTER":
+		return in.counter(m, ev)
+	case "REFRESH":
+		return in.refresh(m, ev)
+	case "ADD":
+		return Action{}, ErrAdd
+	case "":
+		return Action{}, ErrMethod.With("there is none")
 	default:
-		return Action{}, ErrMethod.With(method)
+		return Action{}, ErrMethod.With(clip(method, 40))
 	}
-}
-
-func (in Interpreter) request(m Mail, cal *ical.Calendar, ev ical.Event) (Action, *fault.Error) {
-	switch {
-	case in.Addresses.Accepts(ev.Organizer.Address):
-		return Action{}, ErrOwn
-	case !ev.Recurrence.IsZero() || ev.Instance != "":
-		return Action{}, ErrRecurring
-	case len(ev.Problems) > 0:
-		return Action{}, ErrTime.With(ev.Problems[0])
-	}
-	organizer := in.Keys.PersonID(m.Tenant, m.From.Address)
-	uid := in.Keys.EventUID(m.Tenant, organizer, sourceUID(ev.UID))
-	name := m.From.Name
-	if name == "" && strings.EqualFold(ev.Organizer.Address, m.From.Address) {
-		name = ev.Organizer.Name
-	}
-	c := commands.CreateEvent{
-		Tenant: m.Tenant, UID: uid, OrganizerID: organizer, OrganizerAddress: m.From.Address, OrganizerName: name,
-		ReplyTo: in.Addresses.ReplyTo(in.Keys.Token("rsvp", m.Tenant, organizer)),
-		Source:  source(m, cal, ev),
-		Content: event.Content{Summary: ev.Summary, Description: ev.Description, Location: ev.Location, Start: ev.Start, End: ev.End},
-		Now:     m.Received,
-	}
-	if ev.Organizer.Address != "" {
-		c.OriginalOrganizerID, c.OriginalOrganizer = in.Keys.PersonID(m.Tenant, ev.Organizer.Address), ev.Organizer.Address
-	}
-	return Action{Method: "REQUEST", EventUID: uid, Command: c}, nil
-}
-
-func (in Interpreter) cancel(m Mail, cal *ical.Calendar, ev ical.Event) (Action, *fault.Error) {
-	if ev.Instance != "" {
-		return Action{}, ErrRecurring
-	}
-	organizer := in.Keys.PersonID(m.Tenant, m.From.Address)
-	uid := in.Keys.EventUID(m.Tenant, organizer, sourceUID(ev.UID))
-	return Action{Method: "CANCEL", EventUID: uid, Command: commands.CancelEvent{
-		Tenant: m.Tenant, UID: uid, OrganizerID: organizer, Source: source(m, cal, ev),
-	}}, nil
-}
-
-// reply matches by UID and ATTENDEE; ORGANIZER may be missing (QUIRK: Outlook.com and Exchange omit it, against
-// RFC 5546 §3.2.3).
-func (in Interpreter) reply(m Mail, cal *ical.Calendar, ev ical.Event) (Action, *fault.Error) {
-	uid := strings.ToLower(ev.UID)
-	if !event.ValidUID(uid) {
-		return Action{}, event.ErrUnknown.With("its UID is none of ours")
-	}
-	if ev.Instance != "" {
-		return Action{}, ErrRecurring
-	}
-	for _, a := range ev.Attendees {
-		status, ok := invitation.StatusOf(a.PartStat)
-		if !ok || !address.Valid(a.Address) {
-			continue
-		}
-		return Action{Method: "REPLY", EventUID: uid, Command: commands.RecordReply{
-			Tenant: m.Tenant, EventUID: uid, AttendeeID: in.Keys.PersonID(m.Tenant, a.Address),
-			Address: strings.ToLower(a.Address), Name: a.Name, Status: status, ProdID: clip(cal.ProdID, 200), Comment: clip(ev.Comment, 4000),
-			Reply: event.Revision{Sequence: ev.Sequence, DTStamp: replyTime(m, ev)},
-		}}, nil
-	}
-	return Action{}, ErrNotReply
-}
-
-func source(m Mail, cal *ical.Calendar, ev ical.Event) event.Source {
-	stamp := ev.DTStamp
-	if stamp.IsZero() {
-		stamp = m.Received.UTC()
-	}
-	return event.Source{UID: sourceUID(ev.UID), ProdID: clip(cal.ProdID, 200), Revision: event.Revision{Sequence: ev.Sequence, DTStamp: stamp}}
-}
-
-// replyTime is when the attendee answered. A clock that runs far ahead must not make later answers look older.
-func replyTime(m Mail, ev ical.Event) time.Time {
-	t := ev.DTStamp
-	if !ev.ReplyTime.IsZero() { // QUIRK: Outlook stamps replies with the request's DTSTAMP
-		t = ev.ReplyTime
-	}
-	if t.IsZero() || t.After(m.Received.Add(24*time.Hour)) {
-		t = m.Received.UTC()
-	}
-	return t
-}
-
-// sourceUID makes UIDs that mean the same the same. QUIRK: Outlook's are hexadecimal in either case (MS-OXCICAL 2.1.3.1.1.20.26).
-func sourceUID(uid string) string {
-	const outlook = "040000008200E00074C5B7101A82E008"
-	if len(uid) >= len(outlook) && strings.EqualFold(uid[:len(outlook)], outlook) {
-		return strings.ToUpper(uid)
-	}
-	return uid
-}
-
-// clip cuts text that nobody needs the rest of, between characters.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "")
 }

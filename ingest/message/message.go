@@ -14,6 +14,7 @@ import (
 	"net/mail"
 	"strings"
 
+	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/emersion/go-message"
 	_ "github.com/emersion/go-message/charset" // charsets beyond UTF-8 and Latin-1
 )
@@ -22,16 +23,24 @@ const (
 	maxDepth    = 8       // of nested multiparts
 	maxParts    = 200     // looked at
 	maxCalendar = 5 << 20 // bytes of one calendar part, decoded
+	maxOther    = 4 << 20 // bytes of a delivery report, a table or winmail.dat
 )
 
 // Message is what a mail says, as far as we look.
 type Message struct {
-	FromAddress   string // of the From header, lower case; empty if it cannot be read
+	FromAddress   string // of the From header, lower case; empty if it cannot be read, or names several
 	FromName      string
+	Sender        string // address of the Sender header, lower case
+	ReplyTo       string // address of the Reply-To header, lower case
 	Subject       string
 	MessageID     string
-	AutoSubmitted string // lower case; "no" and absent are empty
+	References    []string // Message-IDs of In-Reply-To and References, without brackets
+	AutoSubmitted string   // lower case; "no" and absent are empty
+	Loop          string   // the domain in our own loop header: a mail of ours that came back
 	Calendars     []Calendar
+	Report        *Report  // a delivery report (RFC 3464)
+	Vacation      bool     // an automatic answer: it says so in one of the ways that are in use
+	TNEF          bool     // there is a winmail.dat, and no calendar that could be taken out of it
 	Warnings      []string // what was wrong and could be got over
 }
 
@@ -43,13 +52,7 @@ type Calendar struct {
 
 // Parse reads a mail. It fails only when there is no header to read at all.
 func Parse(raw []byte) (*Message, error) {
-	raw = bytes.TrimLeft(raw, "\r\n")
-	if bytes.HasPrefix(raw, []byte("From ")) { // QUIRK: an mbox separator in front of the header (RFC 4155)
-		if i := bytes.IndexByte(raw, '\n'); i >= 0 {
-			raw = raw[i+1:]
-		}
-	}
-	entity, err := message.Read(bytes.NewReader(raw))
+	entity, err := message.Read(bytes.NewReader(Trim(raw)))
 	if entity == nil {
 		return nil, fmt.Errorf("reading a mail: %w", err)
 	}
@@ -57,7 +60,25 @@ func Parse(raw []byte) (*Message, error) {
 	p.warn(err)
 	p.header(entity.Header)
 	p.walk(entity, 0)
+	if mediaType, _, _ := entity.Header.ContentType(); mediaType == "multipart/report" || p.msg.Report != nil {
+		p.msg.Calendars = nil // what a report returns is another mail
+		if p.msg.Report == nil {
+			p.msg.Report = &Report{}
+		}
+	}
+	p.msg.TNEF = p.msg.TNEF && len(p.msg.Calendars) == 0
 	return p.msg, nil
+}
+
+// Trim removes what mailboxes put in front of a mail. QUIRK: blank lines, and mbox separators (RFC 4155).
+func Trim(raw []byte) []byte {
+	raw = bytes.TrimLeft(raw, "\r\n")
+	if bytes.HasPrefix(raw, []byte("From ")) || bytes.HasPrefix(raw, []byte(">From ")) {
+		if i := bytes.IndexByte(raw, '\n'); i >= 0 {
+			raw = raw[i+1:]
+		}
+	}
+	return raw
 }
 
 type parser struct {
@@ -79,18 +100,42 @@ func (p *parser) header(h message.Header) {
 		}
 		return s
 	}
-	p.msg.Subject = decode("Subject")
-	p.msg.MessageID = strings.TrimSpace(h.Get("Message-Id"))
+	m := p.msg
+	m.Subject = decode("Subject")
+	m.MessageID = strings.TrimSpace(h.Get("Message-Id"))
+	for _, id := range strings.Fields(h.Get("In-Reply-To") + " " + h.Get("References")) {
+		if id = strings.Trim(id, "<>,"); id != "" && len(m.References) < 50 {
+			m.References = append(m.References, id)
+		}
+	}
 	if s := strings.ToLower(strings.TrimSpace(h.Get("Auto-Submitted"))); s != "no" {
-		p.msg.AutoSubmitted = s
+		m.AutoSubmitted, _, _ = strings.Cut(s, ";")
+	}
+	m.Loop = strings.ToLower(strings.TrimSpace(h.Get(address.LoopHeader)))
+	precedence := strings.ToLower(strings.TrimSpace(h.Get("Precedence")))
+	m.Vacation = m.AutoSubmitted != "" || h.Get("X-Autoreply") != "" || h.Get("X-Autorespond") != "" || precedence == "auto_reply"
+	m.Sender, _ = p.address(h, "Sender")
+	m.ReplyTo, _ = p.address(h, "Reply-To")
+	m.FromAddress, m.FromName = p.address(h, "From")
+}
+
+// address reads the one address of a header; none if the header or the address stands there twice: then nobody knows
+// which of them was meant, or proven.
+func (p *parser) address(h message.Header, name string) (addr, display string) {
+	if !h.Has(name) {
+		return "", ""
 	}
 	parse := mail.AddressParser{WordDecoder: &mime.WordDecoder{CharsetReader: message.CharsetReader}}
-	from, err := parse.ParseList(h.Get("From"))
-	if err != nil || len(from) == 0 {
-		p.warn(fmt.Errorf("reading From: %w", err))
-		return
+	list, err := parse.ParseList(h.Get(name))
+	switch {
+	case err != nil:
+		p.warn(fmt.Errorf("reading %s: %w", name, err))
+		return "", ""
+	case len(h.Values(name)) > 1 || len(list) != 1:
+		p.warn(fmt.Errorf("%s names several", name))
+		return "", ""
 	}
-	p.msg.FromAddress, p.msg.FromName = strings.ToLower(from[0].Address), from[0].Name
+	return strings.ToLower(list[0].Address), list[0].Name
 }
 
 func (p *parser) walk(e *message.Entity, depth int) {
@@ -112,16 +157,36 @@ func (p *parser) walk(e *message.Entity, depth int) {
 		}
 		return
 	}
+	p.leaf(e)
+}
+
+// leaf looks at a part that holds no others. What is inside a message/rfc822 is another mail's.
+func (p *parser) leaf(e *message.Entity) {
 	mediaType, params, err := e.Header.ContentType()
 	if err != nil {
 		p.warn(err)
 	}
-	if mediaType != "text/calendar" && mediaType != "application/ics" {
-		return // message/rfc822 among them
+	_, disposition, _ := e.Header.ContentDisposition()
+	name := strings.ToLower(params["name"])
+	if disposition["filename"] != "" {
+		name = strings.ToLower(disposition["filename"])
 	}
-	data, err := io.ReadAll(io.LimitReader(e.Body, maxCalendar+1))
-	p.warn(err)
-	if len(data) > 0 {
-		p.msg.Calendars = append(p.msg.Calendars, Calendar{Method: strings.ToUpper(params["method"]), Data: data})
+	read := func(limit int64) []byte {
+		data, err := io.ReadAll(io.LimitReader(e.Body, limit))
+		p.warn(err)
+		return data
+	}
+	switch {
+	case mediaType == "text/calendar", mediaType == "application/ics", strings.HasSuffix(name, ".ics") && mediaType != "message/rfc822":
+		if data := read(maxCalendar + 1); len(data) > 0 {
+			p.msg.Calendars = append(p.msg.Calendars, Calendar{Method: strings.ToUpper(params["method"]), Data: data})
+		}
+	case mediaType == "message/delivery-status" && p.msg.Report == nil:
+		p.msg.Report = parseReport(read(maxOther))
+	case mediaType == "application/ms-tnef", name == "winmail.dat":
+		p.msg.TNEF = true
+		for _, a := range tnefAttachments(read(maxOther)) {
+			p.msg.Calendars = append(p.msg.Calendars, Calendar{Data: a})
+		}
 	}
 }

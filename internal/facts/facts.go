@@ -19,6 +19,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/logbook"
 	"github.com/calendar-invite-server/cis/domain/mail"
 	"github.com/calendar-invite-server/cis/domain/notice"
+	"github.com/calendar-invite-server/cis/domain/recipient"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/vault"
@@ -26,7 +27,7 @@ import (
 )
 
 // Registry knows every fact of the domain.
-var Registry = schema.Join(event.Schema, invitation.Schema, mail.Schema, notice.Schema, logbook.Schema)
+var Registry = schema.Join(event.Schema, invitation.Schema, mail.Schema, notice.Schema, recipient.Schema, logbook.Schema)
 
 // Meta is what is stored beside every fact: who caused it and what it belongs to.
 type Meta struct {

@@ -9,15 +9,16 @@ import (
 	"unicode/utf8"
 
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/internal/recur"
 	"github.com/emersion/go-ical"
 )
 
 // ProdID is how the server names itself in what it writes.
 const ProdID = "-//Calendar Invite Server//EN"
 
-// Message is an iTIP message to one attendee (RFC 5546 §3.2.2, §3.2.5).
+// Message is an iTIP message to one attendee (RFC 5546 §3.2.2, §3.2.5, §3.2.8).
 type Message struct {
-	Method    string // REQUEST or CANCEL
+	Method    string // REQUEST, CANCEL or DECLINECOUNTER
 	UID       string
 	Sequence  int
 	DTStamp   time.Time
@@ -25,6 +26,10 @@ type Message struct {
 	Organizer Person
 	Attendee  Attendee
 	Alarm     time.Duration // before the start; 0: none
+
+	Instance event.InstanceID // the one instance of a series this is about: there is no master beside it, or Outlook ignores it
+	Zone     string           // then: the zone of the series, in which RECURRENCE-ID is written
+	Comment  string
 }
 
 // Write encodes a message. It fails only if a field makes the result invalid (an empty UID, say).
@@ -38,25 +43,44 @@ func Write(m Message) ([]byte, error) {
 	ev.Props.SetText(ical.PropUID, m.UID)
 	set(ev, ical.PropSequence, strconv.Itoa(m.Sequence))
 	set(ev, ical.PropDateTimeStamp, m.DTStamp.UTC().Format(dateTime)+"Z")
+	zone := m.Zone
+	if !m.Content.Recurrence.IsZero() {
+		zone = m.Content.Start.TZID
+	}
+	if at, _, ok := m.Instance.Time(); ok {
+		when := recur.At(at, zone)
+		when.AllDay = len(m.Instance) == len(date)
+		setMoments(ev, ical.PropRecurrenceID, zone, when)
+	}
 	setText(ev, ical.PropSummary, m.Content.Summary)
 	setText(ev, ical.PropDescription, m.Content.Description)
 	setText(ev, ical.PropLocation, m.Content.Location)
-	setMoment(ev, ical.PropDateTimeStart, m.Content.Start)
-	setMoment(ev, ical.PropDateTimeEnd, m.Content.End)
-	if m.Method == "CANCEL" {
+	setText(ev, ical.PropComment, m.Comment)
+	setMoments(ev, ical.PropDateTimeStart, zone, m.Content.Start)
+	setMoments(ev, ical.PropDateTimeEnd, zone, m.Content.End)
+	if rule := m.Content.Recurrence.Rule; rule != "" {
+		set(ev, ical.PropRecurrenceRule, clean(rule, false))
+	}
+	setMoments(ev, ical.PropRecurrenceDates, zone, m.Content.Recurrence.Dates...)
+	setMoments(ev, ical.PropExceptionDates, zone, m.Content.Recurrence.Without...)
+	switch m.Method {
+	case "CANCEL":
 		set(ev, ical.PropStatus, "CANCELLED")
-	} else {
+	case "REQUEST":
 		set(ev, ical.PropStatus, "CONFIRMED")
 	}
 	set(ev, ical.PropTransparency, "OPAQUE")
 	ev.Props.Set(personProp(ical.PropOrganizer, m.Organizer))
 	ev.Props.Set(attendeeProp(m.Attendee))
-	if m.Alarm > 0 && m.Method != "CANCEL" {
+	if m.Alarm > 0 && m.Method == "REQUEST" {
 		alarm := ical.NewComponent(ical.CompAlarm)
 		set(alarm, ical.PropAction, "DISPLAY")
 		alarm.Props.SetText(ical.PropDescription, "Reminder")
 		set(alarm, ical.PropTrigger, fmt.Sprintf("-PT%dM", int(m.Alarm/time.Minute)))
 		ev.Children = append(ev.Children, alarm)
+	}
+	if zone != "" && !m.Content.Start.AllDay {
+		cal.Children = append(cal.Children, vtimezone(zone, m.Content.Start.UTC))
 	}
 	cal.Children = append(cal.Children, ev)
 	var buf bytes.Buffer
@@ -79,17 +103,33 @@ func setText(c *ical.Component, name, s string) {
 	}
 }
 
-// setMoment writes UTC, which needs no VTIMEZONE, or a date (RFC 5545 §3.3.4, §3.3.5).
-func setMoment(c *ical.Component, name string, m event.Moment) {
-	if m.IsZero() {
+// setMoments writes a property of one or several moments: dates, times in a zone, or UTC, which needs no VTIMEZONE
+// (RFC 5545 §3.3.4, §3.3.5).
+func setMoments(c *ical.Component, name, zone string, list ...event.Moment) {
+	var values []string
+	allDay := false
+	for _, m := range list {
+		switch {
+		case m.IsZero():
+		case m.AllDay:
+			allDay = true
+			values = append(values, m.UTC.Format(date))
+		case zone != "":
+			values = append(values, m.UTC.In(recur.Zone(zone)).Format(dateTime))
+		default:
+			values = append(values, m.UTC.UTC().Format(dateTime)+"Z")
+		}
+	}
+	if len(values) == 0 {
 		return
 	}
 	p := ical.NewProp(name)
-	if m.AllDay {
+	p.Value = strings.Join(values, ",")
+	switch {
+	case allDay:
 		p.Params.Set(ical.ParamValue, "DATE")
-		p.Value = m.UTC.Format(date)
-	} else {
-		p.Value = m.UTC.UTC().Format(dateTime) + "Z"
+	case zone != "":
+		p.Params.Set(ical.ParamTimezoneID, zone)
 	}
 	c.Props.Set(p)
 }

@@ -112,6 +112,42 @@ func (k Keys) Token(parts ...string) string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(mac(k.token, parts...)[:20]))
 }
 
+// Bounce tokens hold the first half of an event's UID and an attendee's id, and a seal: an address cannot hold more.
+const (
+	bounceUID    = 12 // bytes
+	bouncePerson = 16
+	bounceSeal   = 5
+)
+
+// BounceToken stands for an invitation in the envelope sender of a mail about it, in lower-case base32.
+func (k Keys) BounceToken(eventUID, personID string) (string, error) {
+	raw, err := hex.DecodeString(eventUID + personID)
+	if err != nil || len(raw) != 20+bouncePerson {
+		return "", errors.New("a bounce token needs a UID and a person's id")
+	}
+	raw = append(raw[:bounceUID:bounceUID], raw[20:]...)
+	raw = append(raw, mac(k.token, "bounce", string(raw))[:bounceSeal]...)
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw)), nil
+}
+
+// OpenBounceToken returns what a token stands for: the beginning of an event's UID, and a person's id.
+func (k Keys) OpenBounceToken(token string) (uidPrefix, personID string, ok bool) {
+	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(token))
+	if err != nil || len(raw) != bounceUID+bouncePerson+bounceSeal {
+		return "", "", false
+	}
+	body, seal := raw[:bounceUID+bouncePerson], raw[bounceUID+bouncePerson:]
+	if !hmac.Equal(seal, mac(k.token, "bounce", string(body))[:bounceSeal]) {
+		return "", "", false
+	}
+	return hex.EncodeToString(body[:bounceUID]), hex.EncodeToString(body[bounceUID:]), true
+}
+
+// Digest is a fingerprint of text that tells nobody without the secret what the text was.
+func (k Keys) Digest(text []byte) string {
+	return hex.EncodeToString(mac(k.id, "digest", string(text)))[:16]
+}
+
 // MessageID is the left side of the Message-ID of a mail: the same mail, sent again, carries the same.
 func (k Keys) MessageID(parts ...string) string {
 	return hex.EncodeToString(mac(k.token, append([]string{"message"}, parts...)...))[:40]

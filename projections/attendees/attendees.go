@@ -21,8 +21,8 @@ var tables string
 // Projection keeps the tables attendee and person. It needs the log to open addresses and names.
 func Projection(log *facts.Log) projector.Projection {
 	return projector.Projection{
-		Name: "attendees", Version: 1, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix}, Tables: tables,
-		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}},
+		Name: "attendees", Version: 2, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix}, Tables: tables,
+		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.Bounced{}},
 		Apply: func(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
 			return apply(ctx, log, tx, page)
 		},
@@ -36,7 +36,18 @@ type attendee struct {
 	status, origin, prodid string // empty: as it was
 	position               int64
 	changed                time.Time
+	stale                  bool
 	fresh                  bool
+}
+
+type instanceKey struct {
+	attendeeKey
+	id event.InstanceID
+}
+
+type instance struct {
+	status invitation.Status
+	stale  bool
 }
 
 type person struct{ tenant, address, name string }
@@ -44,6 +55,9 @@ type person struct{ tenant, address, name string }
 // fold is a page folded per row, so that every row is written once.
 type fold struct {
 	attendees map[attendeeKey]*attendee
+	instances map[instanceKey]instance
+	comments  map[attendeeKey]string
+	bounced   map[attendeeKey]bool
 	people    map[string]person
 }
 
@@ -51,7 +65,10 @@ func apply(ctx context.Context, log *facts.Log, tx projector.Tx, page []facts.Re
 	if err := log.Vault().Preload(ctx, facts.Whose(page)); err != nil {
 		return err
 	}
-	f := fold{attendees: map[attendeeKey]*attendee{}, people: map[string]person{}}
+	f := fold{
+		attendees: map[attendeeKey]*attendee{}, instances: map[instanceKey]instance{}, comments: map[attendeeKey]string{}, bounced: map[attendeeKey]bool{},
+		people: map[string]person{},
+	}
 	for _, rec := range page {
 		opened, err := log.Open(ctx, rec)
 		if err != nil {
@@ -63,6 +80,7 @@ func apply(ctx context.Context, log *facts.Log, tx projector.Tx, page []facts.Re
 	batch := &pgx.Batch{}
 	f.queuePeople(batch, tx.Tables)
 	f.queueAttendees(batch, tx.Tables)
+	f.queueRest(batch, tx.Tables)
 	if batch.Len() == 0 {
 		return nil
 	}
@@ -82,17 +100,53 @@ func (f *fold) add(rec facts.Recorded) {
 			tenant: fact.Tenant, status: string(invitation.NoAction), origin: string(fact.Origin), position: int64(rec.Position), changed: rec.Created, fresh: true,
 		}
 	case invitation.RsvpReceived:
-		key := attendeeKey{fact.EventUID, fact.AttendeeID}
-		a := f.attendees[key]
-		if a == nil {
-			a = &attendee{tenant: fact.Tenant}
-			f.attendees[key] = a
+		f.answer(rec, fact)
+	case invitation.Bounced:
+		f.bounced[attendeeKey{fact.EventUID, fact.AttendeeID}] = true
+	}
+}
+
+func (f *fold) answer(rec facts.Recorded, fact invitation.RsvpReceived) {
+	key := attendeeKey{fact.EventUID, fact.AttendeeID}
+	if fact.Comment != "" {
+		f.comments[key] = fact.Comment
+	}
+	if fact.Instance != "" {
+		f.instances[instanceKey{key, fact.Instance}] = instance{fact.Status, fact.Stale}
+		if fact.Origin == "" {
+			return
 		}
-		if fact.Origin != "" {
-			f.person(fact.AttendeeID, person{fact.Tenant, fact.Address, fact.Name})
-			a.origin, a.position, a.fresh = string(fact.Origin), int64(rec.Position), true
-		}
-		a.status, a.prodid, a.changed = string(fact.Status), fact.ProdID, rec.Created
+	}
+	a := f.attendees[key]
+	if a == nil {
+		a = &attendee{tenant: fact.Tenant}
+		f.attendees[key] = a
+	}
+	a.changed = rec.Created
+	if fact.Origin != "" {
+		f.person(fact.AttendeeID, person{fact.Tenant, fact.Address, fact.Name})
+		a.origin, a.position, a.fresh, a.status = string(fact.Origin), int64(rec.Position), true, string(invitation.NoAction)
+	}
+	if fact.Instance == "" {
+		a.status, a.prodid, a.stale = string(fact.Status), fact.ProdID, fact.Stale
+	}
+}
+
+// queueRest writes what few attendees have.
+func (f *fold) queueRest(batch *pgx.Batch, t projector.Tables) {
+	for k, i := range f.instances {
+		batch.Queue(t.SQL(`
+			INSERT INTO @.instance (event_uid, person_id, instance, status, stale) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (event_uid, person_id, instance) DO UPDATE SET status = excluded.status, stale = excluded.stale`),
+			k.uid, k.person, string(k.id), string(i.status), i.stale)
+	}
+	for k, text := range f.comments {
+		batch.Queue(t.SQL(`
+			INSERT INTO @.comment (event_uid, person_id, comment) VALUES ($1, $2, $3)
+			ON CONFLICT (event_uid, person_id) DO UPDATE SET comment = excluded.comment`), k.uid, k.person, text)
+	}
+	for k := range f.bounced {
+		batch.Queue(t.SQL(`UPDATE @.attendee SET bounced = true WHERE event_uid = $1 AND person_id = $2`), k.uid, k.person)
 	}
 }
 
@@ -142,16 +196,16 @@ func (f *fold) queueAttendees(batch *pgx.Batch, t projector.Tables) {
 	}
 	if len(fresh.uids) > 0 {
 		batch.Queue(t.SQL(`
-			INSERT INTO @.attendee (tenant, event_uid, person_id, status, origin, prodid, position, changed)
-			SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[])`),
-			fresh.tenants, fresh.uids, fresh.people, fresh.statuses, fresh.origins, fresh.prodids, fresh.positions, fresh.changed)
+			INSERT INTO @.attendee (tenant, event_uid, person_id, status, origin, prodid, position, changed, stale)
+			SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[], $9::bool[])`),
+			fresh.tenants, fresh.uids, fresh.people, fresh.statuses, fresh.origins, fresh.prodids, fresh.positions, fresh.changed, fresh.stale)
 	}
 	if len(known.uids) > 0 {
 		batch.Queue(t.SQL(`
-			UPDATE @.attendee AS a SET status = n.status, prodid = n.prodid, changed = n.changed
-			FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]) AS n (uid, person, status, prodid, changed)
+			UPDATE @.attendee AS a SET status = n.status, prodid = n.prodid, changed = n.changed, stale = n.stale
+			FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bool[]) AS n (uid, person, status, prodid, changed, stale)
 			WHERE a.event_uid = n.uid AND a.person_id = n.person`),
-			known.uids, known.people, known.statuses, known.prodids, known.changed)
+			known.uids, known.people, known.statuses, known.prodids, known.changed, known.stale)
 	}
 }
 
@@ -160,10 +214,11 @@ type columns struct {
 	tenants, uids, people, statuses, origins, prodids []string
 	positions                                         []int64
 	changed                                           []time.Time
+	stale                                             []bool
 }
 
 func (c *columns) add(k attendeeKey, a *attendee) {
 	c.tenants, c.uids, c.people = append(c.tenants, a.tenant), append(c.uids, k.uid), append(c.people, k.person)
 	c.statuses, c.origins, c.prodids = append(c.statuses, a.status), append(c.origins, a.origin), append(c.prodids, a.prodid)
-	c.positions, c.changed = append(c.positions, a.position), append(c.changed, a.changed)
+	c.positions, c.changed, c.stale = append(c.positions, a.position), append(c.changed, a.changed), append(c.stale, a.stale)
 }

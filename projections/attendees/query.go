@@ -3,6 +3,7 @@ package attendees
 import (
 	"context"
 
+	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -15,6 +16,9 @@ type Attendee struct {
 	Status  string
 	Origin  string
 	ProdID  string
+	Stale   bool   // the answer is to an older version of the event
+	Bounced bool   // their mail came back
+	Comment string // with their last answer
 }
 
 // Person is somebody's address and name.
@@ -35,16 +39,20 @@ func NewReader(pool *pgxpool.Pool) *Reader {
 	return &Reader{pool: pool, serving: projector.NewServing(pool, Projection(nil))}
 }
 
-// Of returns an event's first attendees, in the order in which they became ones.
-func (r *Reader) Of(ctx context.Context, tenant, uid string, limit int) ([]Attendee, error) {
+// Of returns an event's first attendees, in the order in which they became ones, with their answers to it, or to one
+// instance of the series it is.
+func (r *Reader) Of(ctx context.Context, tenant, uid string, instance event.InstanceID, limit int) ([]Attendee, error) {
 	t, err := r.serving.Tables(ctx)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := r.pool.Query(ctx, t.SQL(`
-		SELECT coalesce(p.address, ''), coalesce(p.name, ''), a.status, a.origin, a.prodid
+		SELECT coalesce(p.address, ''), coalesce(p.name, ''), coalesce(i.status, a.status), a.origin, a.prodid, coalesce(i.stale, a.stale), a.bounced,
+			coalesce(c.comment, '')
 		FROM @.attendee AS a LEFT JOIN @.person AS p ON p.id = a.person_id
-		WHERE a.tenant = $1 AND a.event_uid = $2 ORDER BY a.position LIMIT $3`), tenant, uid, limit)
+		LEFT JOIN @.instance AS i ON i.event_uid = a.event_uid AND i.person_id = a.person_id AND i.instance = $4
+		LEFT JOIN @.comment AS c ON c.event_uid = a.event_uid AND c.person_id = a.person_id
+		WHERE a.tenant = $1 AND a.event_uid = $2 ORDER BY a.position LIMIT $3`), tenant, uid, limit, string(instance))
 	if err != nil {
 		return nil, err
 	}

@@ -39,6 +39,19 @@ func (r *Reader) Event(ctx context.Context, tenant, uid string) (Statistics, err
 	return s, err
 }
 
+// Instance returns the counters of one instance of a series: as the series', but for those who answered it on its own.
+func (r *Reader) Instance(ctx context.Context, tenant, uid string, id event.InstanceID) (Statistics, error) {
+	s, err := r.Event(ctx, tenant, uid)
+	if err != nil {
+		return s, err
+	}
+	by, err := r.read(ctx, tenant, "instance", uid+"/"+string(id))
+	for status, n := range by.RSVP {
+		s.RSVP[status] += n
+	}
+	return s, err
+}
+
 // Organizer returns the counters over an organizer's events.
 func (r *Reader) Organizer(ctx context.Context, tenant, id string) (Statistics, error) {
 	return r.read(ctx, tenant, "organizer", id)

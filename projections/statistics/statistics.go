@@ -20,7 +20,7 @@ var tables string
 // Projection keeps the table counter.
 func Projection() projector.Projection {
 	return projector.Projection{
-		Name: "statistics", Version: 1, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix}, Tables: tables, Apply: apply,
+		Name: "statistics", Version: 2, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix}, Tables: tables, Apply: apply,
 		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}},
 	}
 }
@@ -55,13 +55,41 @@ func (s sums) add(rec facts.Recorded) {
 	case invitation.InviteRequested:
 		s.attendee(f.Ref, f.OrganizerID, f.Origin, invitation.NoAction)
 	case invitation.RsvpReceived:
-		if f.Origin != "" {
-			s.attendee(f.Ref, f.OrganizerID, f.Origin, f.Status)
-		} else {
-			s.move(f.Ref, f.OrganizerID, "rsvp", string(f.Previous), string(f.Status))
-		}
-		s.move(f.Ref, f.OrganizerID, "prodid", f.PreviousProdID, f.ProdID)
+		s.answer(f)
 	}
+}
+
+// answer moves an attendee in the counters of the event, or, of an answer to one instance, in what that instance differs
+// by. An answer to the series leaves those of its instances that were answered on their own where they are.
+func (s sums) answer(f invitation.RsvpReceived) {
+	previous := f.Previous
+	switch {
+	case f.Origin != "" && f.Instance == "":
+		s.attendee(f.Ref, f.OrganizerID, f.Origin, f.Status)
+	case f.Origin != "":
+		previous = invitation.NoAction
+		s.attendee(f.Ref, f.OrganizerID, f.Origin, previous)
+	case f.Instance == "":
+		s.move(f.Ref, f.OrganizerID, "rsvp", string(f.Previous), string(f.Status))
+	}
+	if f.Instance != "" {
+		s.instance(f.Ref, f.Instance, previous, f.Status)
+		return
+	}
+	for _, id := range f.Apart {
+		s.instance(f.Ref, id, f.Status, f.Previous)
+	}
+	s.move(f.Ref, f.OrganizerID, "prodid", f.PreviousProdID, f.ProdID)
+}
+
+// instance changes what an instance differs by.
+func (s sums) instance(r invitation.Ref, id event.InstanceID, from, to invitation.Status) {
+	if from == to {
+		return
+	}
+	subject := r.EventUID + "/" + string(id)
+	s[counter{r.Tenant, "instance", subject, "rsvp", string(from)}]--
+	s[counter{r.Tenant, "instance", subject, "rsvp", string(to)}]++
 }
 
 func (s sums) attendee(r invitation.Ref, organizer string, origin invitation.Origin, status invitation.Status) {

@@ -2,10 +2,10 @@
 -- moving one answer touches a fixed number of rows.
 CREATE TABLE @.counter (
 	tenant  text   NOT NULL,
-	scope   text   NOT NULL, -- event, organizer, system
-	subject text   NOT NULL, -- UID, organizer id, empty
+	scope   text   NOT NULL, -- event, instance, organizer, system
+	subject text   NOT NULL, -- UID, UID/instance, organizer id, empty
 	facet   text   NOT NULL, -- attendees, events, rsvp, origin, prodid
 	value   text   NOT NULL, -- a status, an origin, a PRODID; empty for totals
-	n       bigint NOT NULL,
+	n       bigint NOT NULL, -- of an instance: by how much it differs from its series
 	PRIMARY KEY (tenant, scope, subject, facet, value)
 );

@@ -1,0 +1,94 @@
+package itip
+
+import (
+	"strings"
+
+	"github.com/calendar-invite-server/cis/commands"
+	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/fault"
+	"github.com/calendar-invite-server/cis/internal/ical"
+)
+
+// request is an event, a change of it, or one instance that is different (RFC 5546 §3.2.2). Whose event it is says the
+// mail's sender, never ORGANIZER.
+func (in Interpreter) request(m Mail, cal *ical.Calendar, ev ical.Event) (Action, *fault.Error) {
+	switch {
+	case in.Addresses.Accepts(ev.Organizer.Address):
+		return Action{}, ErrOwn
+	case len(ev.Problems) > 0:
+		return Action{}, ErrTime.With(ev.Problems[0])
+	}
+	organizer, uid := in.event(m, ev)
+	content := event.Content{
+		Summary: clip(ev.Summary, maxText), Description: clip(ev.Description, maxLongText), Location: clip(ev.Location, maxText),
+		Start: ev.Start, End: ev.End, Recurrence: ev.Recurrence,
+	}
+	if ev.Instance != "" {
+		content.Recurrence = event.Recurrence{}
+		return Action{Method: "REQUEST", EventUID: uid, Instance: ev.Instance, Command: commands.UpdateInstance{
+			Tenant: m.Tenant, UID: uid, OrganizerID: organizer, Instance: ev.Instance, Source: source(m, cal, ev), Content: content, Now: m.Received,
+		}}, nil
+	}
+	name := m.From.Name
+	if name == "" && strings.EqualFold(ev.Organizer.Address, m.From.Address) {
+		name = ev.Organizer.Name
+	}
+	c := commands.CreateEvent{
+		Tenant: m.Tenant, UID: uid, OrganizerID: organizer, OrganizerAddress: m.From.Address, OrganizerName: clip(name, maxText),
+		ReplyTo: in.Addresses.ReplyTo(in.Keys.Token("rsvp", m.Tenant, organizer)),
+		Source:  source(m, cal, ev), Content: content, Now: m.Received,
+	}
+	if ev.Organizer.Address != "" {
+		c.OriginalOrganizerID, c.OriginalOrganizer = in.Keys.PersonID(m.Tenant, ev.Organizer.Address), clip(ev.Organizer.Address, maxText)
+	}
+	return Action{Method: "REQUEST", EventUID: uid, Command: c}, nil
+}
+
+// cancel calls an event or one instance off (RFC 5546 §3.2.5).
+func (in Interpreter) cancel(m Mail, cal *ical.Calendar, ev ical.Event) (Action, *fault.Error) {
+	organizer, uid := in.event(m, ev)
+	a := Action{Method: "CANCEL", EventUID: uid, Instance: ev.Instance}
+	if ev.Instance != "" {
+		a.Command = commands.CancelInstance{Tenant: m.Tenant, UID: uid, OrganizerID: organizer, Instance: ev.Instance, Source: source(m, cal, ev)}
+	} else {
+		a.Command = commands.CancelEvent{Tenant: m.Tenant, UID: uid, OrganizerID: organizer, Source: source(m, cal, ev)}
+	}
+	return a, nil
+}
+
+// event is who organizes and which event of theirs it is.
+func (in Interpreter) event(m Mail, ev ical.Event) (organizerID, uid string) {
+	organizerID = in.Keys.PersonID(m.Tenant, m.From.Address)
+	return organizerID, in.Keys.EventUID(m.Tenant, organizerID, sourceUID(ev.UID))
+}
+
+func source(m Mail, cal *ical.Calendar, ev ical.Event) event.Source {
+	stamp := ev.DTStamp
+	if stamp.IsZero() {
+		stamp = m.Received.UTC()
+	}
+	return event.Source{UID: clip(sourceUID(ev.UID), maxText), ProdID: clip(cal.ProdID, 200), Revision: event.Revision{Sequence: ev.Sequence, DTStamp: stamp}}
+}
+
+// sourceUID makes UIDs that mean the same the same. QUIRK: Outlook's are hexadecimal in either case (MS-OXCICAL 2.1.3.1.1.20.26).
+func sourceUID(uid string) string {
+	const outlook = "040000008200E00074C5B7101A82E008"
+	if len(uid) >= len(outlook) && strings.EqualFold(uid[:len(outlook)], outlook) {
+		return strings.ToUpper(uid)
+	}
+	return uid
+}
+
+// What nobody needs the rest of, in bytes.
+const (
+	maxText     = 2_000
+	maxLongText = 32_000
+)
+
+// clip cuts text that nobody needs the rest of, between characters.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
