@@ -14,7 +14,7 @@ import (
 
 func newMail() *cobra.Command {
 	cmd := &cobra.Command{Use: "mail", Short: "Work with received mail"}
-	cmd.AddCommand(newMailImport())
+	cmd.AddCommand(newMailImport(), newMailInspect(), newMailHeld(), newMailReplay())
 	return cmd
 }
 

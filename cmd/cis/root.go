@@ -24,7 +24,7 @@ It is configured by environment variables; "cis config" shows them with their va
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newDemo(), newEventStore(), newMail(), newProjections(), newConfig(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newEventStore(), newMail(), newEvent(), newRecipient(), newDKIM(), newProjections(), newConfig(), newVersion())
 	return root
 }
 

@@ -288,7 +288,7 @@ func (w *Worker) report(ctx context.Context, l *letter, done mail.MailHandled) (
 // refuse records why nothing happened; what somebody may still decide is held. A proven sender who asked for something
 // is told, now and then.
 func (w *Worker) refuse(ctx context.Context, l *letter, done mail.MailHandled, why *fault.Error) (schema.Fact, error) {
-	if held(why) {
+	if Held(why) {
 		return mail.MailHeld{Tenant: l.Tenant, MailID: l.MailID, Reason: why.Code, Detail: why.Detail}, nil
 	}
 	done = refused(done, why)
@@ -313,8 +313,8 @@ func (w *Worker) notify(ctx context.Context, l *letter, kind notice.Kind, person
 	return err
 }
 
-// held says whether a refusal is one that somebody may overrule.
-func held(why *fault.Error) bool {
+// Held says whether a refusal is one that somebody may overrule.
+func Held(why *fault.Error) bool {
 	return errors.Is(why, itip.ErrUnproven) || errors.Is(why, invitation.ErrProof) || errors.Is(why, event.ErrCrasher)
 }
 

@@ -225,15 +225,15 @@ func (l todo) row(ctx context.Context, sql, arg string, out *string) error {
 	return err
 }
 
-// Held is a mail that somebody must decide about.
-type Held struct {
+// HeldMail is a mail that somebody must decide about.
+type HeldMail struct {
 	MailID   string
 	Reason   string
 	Received time.Time
 }
 
-// HeldMail lists held mails, oldest first.
-func HeldMail(ctx context.Context, pool *pgxpool.Pool, tenant string, limit int) ([]Held, error) {
+// ListHeld lists held mails, oldest first.
+func ListHeld(ctx context.Context, pool *pgxpool.Pool, tenant string, limit int) ([]HeldMail, error) {
 	t, err := projector.NewServing(pool, Projection(nil)).Tables(ctx)
 	if err != nil {
 		return nil, err
@@ -242,5 +242,5 @@ func HeldMail(ctx context.Context, pool *pgxpool.Pool, tenant string, limit int)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Held])
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[HeldMail])
 }

@@ -138,3 +138,27 @@ func (f *feed) next() (Page, error) {
 	f.changed.Broadcast()
 	return page, nil
 }
+
+// Scan reads all records of streams with the given prefixes that are there now, in log order, a page at a time.
+func (c *Client) Scan(ctx context.Context, prefixes []string, each func([]Recorded) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	f, err := c.openFeed(ctx, prefixes, 0, 1000)
+	if err != nil {
+		return err
+	}
+	for {
+		page, err := f.next()
+		if err != nil {
+			return err
+		}
+		if len(page.Records) > 0 {
+			if err := each(page.Records); err != nil {
+				return err
+			}
+		}
+		if page.CaughtUp {
+			return nil
+		}
+	}
+}
