@@ -20,6 +20,16 @@ type Event struct {
 	OrganizerName string
 	Organizer     string // address
 	To            string // the server's address
+	Zone          string // IANA name, for times with TZID; empty: UTC
+	Extra         string // further lines of the VEVENT: RRULE, RECURRENCE-ID
+}
+
+// at writes a property of time.
+func (e Event) at(name string, t time.Time) string {
+	if loc, err := time.LoadLocation(e.Zone); e.Zone != "" && err == nil {
+		return fmt.Sprintf("%s;TZID=%s:%s", name, e.Zone, t.In(loc).Format("20060102T150405"))
+	}
+	return name + ":" + t.UTC().Format(stamp)
 }
 
 // GoogleRequest is a METHOD:REQUEST mail in Google Calendar's form: multipart/mixed with an alternative that holds
@@ -38,9 +48,9 @@ VERSION:2.0
 CALSCALE:GREGORIAN
 METHOD:%s
 BEGIN:VEVENT
-DTSTART:%s
-DTEND:%s
-DTSTAMP:%s
+%s
+%s
+%sDTSTAMP:%s
 ORGANIZER;CN=%s:mailto:%s
 UID:%s
 ATTENDEE;CUTYPE=INDIVIDUAL;ROLE=REQ-PARTICIPANT;PARTSTAT=NEEDS-ACTION;RSVP=
@@ -55,7 +65,7 @@ SUMMARY:%s
 TRANSP:OPAQUE
 END:VEVENT
 END:VCALENDAR
-`, method, e.Start.UTC().Format(stamp), e.End.UTC().Format(stamp), e.DTStamp.UTC().Format(stamp), e.OrganizerName, e.Organizer, e.UID,
+`, method, e.at("DTSTART", e.Start), e.at("DTEND", e.End), e.Extra, e.DTStamp.UTC().Format(stamp), e.OrganizerName, e.Organizer, e.UID,
 		e.To, e.To, escape(e.Description), e.DTStamp.UTC().Format(stamp), escape(e.Location), e.Sequence, status, escape(e.Summary)))
 	return crlf(fmt.Sprintf(`From: %s <%s>
 To: %s
@@ -108,6 +118,10 @@ type Reply struct {
 	Name      string
 	PartStat  string // ACCEPTED, DECLINED, TENTATIVE
 	Start     time.Time
+	Method    string // REPLY if empty
+	Extra     string // further lines of the VEVENT: RECURRENCE-ID, COMMENT
+	Params    string // further parameters of ATTENDEE, with a semicolon in front
+	From      string // who sends it, if not the attendee
 }
 
 // GmailReply is a METHOD:REPLY mail in Gmail's form.
@@ -121,20 +135,28 @@ func OutlookReply(r Reply) []byte {
 }
 
 func reply(r Reply, prodid, organizer, contentType string) []byte {
+	if r.Method == "" {
+		r.Method = "REPLY"
+	}
+	if r.From == "" {
+		r.From = r.Attendee
+	}
+	contentType = strings.Replace(contentType, "REPLY", r.Method, 1)
 	ics := fmt.Sprintf(`BEGIN:VCALENDAR
 PRODID:%s
 VERSION:2.0
-METHOD:REPLY
+METHOD:%s
 BEGIN:VEVENT
 DTSTART:%s
 DTSTAMP:%s
-%sUID:%s
-ATTENDEE;CUTYPE=INDIVIDUAL;ROLE=REQ-PARTICIPANT;PARTSTAT=%s;CN=%s:MAILTO:%s
+%s%sUID:%s
+ATTENDEE;CUTYPE=INDIVIDUAL;ROLE=REQ-PARTICIPANT;PARTSTAT=%s;CN=%s%s:MAILTO:%s
 SEQUENCE:%d
 SUMMARY:%s
 END:VEVENT
 END:VCALENDAR
-`, prodid, r.Start.UTC().Format(stamp), r.DTStamp.UTC().Format(stamp), organizer, r.UID, r.PartStat, r.Name, r.Attendee, r.Sequence, r.PartStat)
+`, prodid, r.Method, r.Start.UTC().Format(stamp), r.DTStamp.UTC().Format(stamp), organizer, r.Extra, r.UID, r.PartStat, r.Name, r.Params, r.Attendee,
+		r.Sequence, r.PartStat)
 	return crlf(fmt.Sprintf(`From: %s <%s>
 To: %s
 Subject: %s: an event
@@ -153,7 +175,7 @@ Content-Transfer-Encoding: base64
 
 %s
 ------=_reply--
-`, r.Name, r.Attendee, r.Organizer, r.PartStat, r.Attendee, r.PartStat, r.DTStamp.Unix(), r.DTStamp.UTC().Format(time.RFC1123Z), r.Name, contentType,
+`, r.Name, r.From, r.Organizer, r.PartStat, r.Attendee, r.PartStat, r.DTStamp.Unix(), r.DTStamp.UTC().Format(time.RFC1123Z), r.Name, contentType,
 		lines(base64.StdEncoding.EncodeToString(crlf(ics)))))
 }
 
