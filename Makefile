@@ -35,6 +35,10 @@ test: deps ## run all tests, and the official EventStoreDB client's suite agains
 test-eventstore: ## run the store contract against EVENTSTORE_URL=esdb://…
 	CIS_TEST_EVENTSTORE_URL="$(EVENTSTORE_URL)" $(GO) test -count=1 -run TestContract -v ./internal/eventstore
 
+.PHONY: test-interop
+test-interop: ## read every mail we send with python3-icalendar, too
+	@sh scripts/interop.sh
+
 .PHONY: bench
 bench: deps build ## end-to-end figures, each with the ceiling measured in the same run
 	$(GO) test -run '^$$' -bench 'Benchmark$(BENCH)' -benchtime 1x -timeout 30m ./cmd/cis
@@ -43,6 +47,8 @@ bench: deps build ## end-to-end figures, each with the ceiling measured in the s
 fuzz: ## fuzz the readers of untrusted input, 30 s each
 	$(GO) test ./internal/ical -run xxx -fuzz FuzzRead -fuzztime 30s
 	$(GO) test ./ingest/message -run xxx -fuzz FuzzParse -fuzztime 30s
+	$(GO) test ./ingest/itip -run xxx -fuzz FuzzInterpret -fuzztime 30s
+	$(GO) test ./ingest/bulk -run xxx -fuzz FuzzRead -fuzztime 30s
 
 .PHONY: golden
 golden: ## write samples and golden mails that are missing (existing samples never change)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,9 +17,12 @@ import (
 
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/ingest/api"
+	"github.com/calendar-invite-server/cis/ingest/imappoll"
 	"github.com/calendar-invite-server/cis/ingest/inbox"
 	"github.com/calendar-invite-server/cis/ingest/itip"
 	"github.com/calendar-invite-server/cis/ingest/smtpd"
+	"github.com/calendar-invite-server/cis/ingest/webhook"
+	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/problem"
 	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/calendar-invite-server/cis/notifier"
@@ -45,8 +49,11 @@ type App struct {
 	registry  *prometheus.Registry
 
 	smtp      *smtpd.Server
+	lmtp      *smtpd.Server    // nil: none
+	imap      *imappoll.Poller // nil: none
 	http      *http.Server
 	smtpLis   net.Listener
+	lmtpLis   net.Listener
 	httpLis   net.Listener
 	accepting atomic.Bool
 	stop      context.CancelFunc
@@ -90,6 +97,16 @@ func (a *App) listen() (err error) {
 	if a.smtpLis, err = net.Listen("tcp", a.cfg.SMTP); err != nil {
 		return fmt.Errorf("CIS_SMTP: %w", err)
 	}
+	if a.cfg.LMTP != "" {
+		network, addr := "tcp", a.cfg.LMTP
+		if path, ok := strings.CutPrefix(a.cfg.LMTP, "unix:"); ok {
+			network, addr = "unix", path
+			_ = os.Remove(path) // of a process that was killed; a live one is noticed by its data folder
+		}
+		if a.lmtpLis, err = net.Listen(network, addr); err != nil {
+			return fmt.Errorf("CIS_LMTP: %w", err)
+		}
+	}
 	a.HTTPAddr, a.SMTPAddr = a.httpLis.Addr(), a.smtpLis.Addr()
 	return nil
 }
@@ -123,9 +140,9 @@ func (a *App) wire() (err error) {
 		Log: a.log, Registry: a.registry, Alone: a.own,
 	})
 	a.runner = projector.New(a.pool, a.store, a.logID, a.log, append(projections.All(a.facts), todo, ledger)...)
-	a.smtp = smtpd.New(smtpd.Options{
-		Domain: a.cfg.Domain, Book: book, Receiver: a.receiver, TLS: a.cfg.tls, Log: a.log, Registry: a.registry,
-	})
+	if err := a.doors(book); err != nil {
+		return err
+	}
 	routes, err := a.routes()
 	if err != nil {
 		return err
@@ -136,6 +153,20 @@ func (a *App) wire() (err error) {
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	return nil
+}
+
+// doors makes what mail comes in through.
+func (a *App) doors(book address.Book) (err error) {
+	opts := smtpd.Options{Domain: a.cfg.Domain, Book: book, Receiver: a.receiver, TLS: a.cfg.tls, Log: a.log, Registry: a.registry}
+	a.smtp = smtpd.New(opts)
+	if a.lmtpLis != nil {
+		opts.LMTP = true
+		a.lmtp = smtpd.New(opts)
+	}
+	if a.cfg.IMAP != "" {
+		a.imap, err = imappoll.New(imappoll.Options{URL: a.cfg.IMAP, Book: book, Receiver: a.receiver, Log: a.log, MaxBytes: smtpd.MaxBytes})
+	}
+	return err
 }
 
 // routes mounts every endpoint; this and its packages' Register are the route table.
@@ -151,6 +182,10 @@ func (a *App) routes() (http.Handler, error) {
 	(&api.Invites{
 		Handler: a.handler, Keys: a.keys, Tenant: tenant, Proxies: a.cfg.Proxies, Log: a.log,
 		Landing: api.Landing{Default: a.landing(), Hosts: a.cfg.LandingHosts},
+	}).Register(r)
+	(&webhook.Hooks{
+		Receiver: a.receiver, Book: a.cfg.book(), Log: a.log, MaxBytes: smtpd.MaxBytes,
+		Secret: a.cfg.WebhookKey, MailgunKey: a.cfg.MailgunKey, SESTopic: a.cfg.SESTopic,
 	}).Register(r)
 	readapi.New(a.pool, readapi.Options{Tenant: tenant, KeyHash: hash, EventLimit: a.cfg.EventLimit, Log: a.log}).Register(r)
 	readapi.Health{Missing: a.missing, Registry: a.registry}.Register(r)
@@ -178,6 +213,12 @@ func (a *App) run() {
 		a.accepting.Store(true)
 		return a.smtp.Serve(a.smtpLis)
 	})
+	if a.lmtp != nil {
+		background("lmtp", func(context.Context) error { return a.lmtp.Serve(a.lmtpLis) })
+	}
+	if a.imap != nil {
+		background("imap", a.imap.Run)
+	}
 	background("http", func(context.Context) error {
 		var err error
 		if a.cfg.tls != nil {
@@ -216,15 +257,17 @@ func (a *App) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	a.accepting.Store(false)
-	if a.smtp != nil {
-		a.smtp.Shutdown(ctx)
+	for _, s := range []*smtpd.Server{a.smtp, a.lmtp} {
+		if s != nil {
+			s.Shutdown(ctx)
+		}
 	}
 	if a.http != nil {
 		if err := a.http.Shutdown(ctx); err != nil {
 			_ = a.http.Close()
 		}
 	}
-	for _, l := range []net.Listener{a.smtpLis, a.httpLis} {
+	for _, l := range []net.Listener{a.smtpLis, a.lmtpLis, a.httpLis} {
 		if l != nil {
 			_ = l.Close()
 		}

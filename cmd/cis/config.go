@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/calendar-invite-server/cis/ingest/imappoll"
 	"github.com/calendar-invite-server/cis/ingest/senderauth"
 	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/dkimsign"
@@ -33,6 +34,11 @@ type Config struct {
 	Domain       string
 	PublicURL    string
 	HTTP, SMTP   string
+	LMTP         string // listen address or unix:/path; empty: none
+	IMAP         string
+	WebhookKey   string
+	MailgunKey   string
+	SESTopic     string
 	TLSCert      string
 	TLSKey       string
 	Proxies      []*net.IPNet
@@ -135,6 +141,11 @@ func readConfig(lookup func(string) string) (*Config, []setting, error) {
 		Domain:     strings.ToLower(e.get("CIS_DOMAIN", "localhost", "mail domain of the server")),
 		HTTP:       e.get("CIS_HTTP", "127.0.0.1:8080", "address HTTP listens on"),
 		SMTP:       e.get("CIS_SMTP", "127.0.0.1:2525", "address SMTP listens on"),
+		LMTP:       e.get("CIS_LMTP", "", "address LMTP listens on for a mail server of yours, host:port or unix:/path; empty: none"),
+		IMAP:       e.url("CIS_IMAP", "mailbox to fetch mail from: imaps://user:password@host/INBOX; empty: none"),
+		WebhookKey: e.secret("CIS_WEBHOOK_SECRET", "password in the URL Postmark and SendGrid post mail to: https://cis:PASSWORD@host/mail/postmark"),
+		MailgunKey: e.secret("CIS_MAILGUN_KEY", "Mailgun's HTTP webhook signing key, for /mail/mailgun"),
+		SESTopic:   e.get("CIS_SES_TOPIC", "", "ARN of the SNS topic Amazon SES publishes mail to, for /mail/ses"),
 		TLSCert:    e.get("CIS_TLS_CERT", "", "certificate file for HTTPS and STARTTLS"),
 		TLSKey:     e.get("CIS_TLS_KEY", "", "its key"),
 		Relay:      e.url("CIS_RELAY", "outgoing mail: smtp://[user:password@]host:port or smtps://…; empty: a Maildir in CIS_DATA/outbox"),
@@ -206,6 +217,14 @@ func (c *Config) check(e *environment) {
 	for name, v := range map[string]string{"CIS_HTTP": c.HTTP, "CIS_SMTP": c.SMTP} {
 		if _, _, err := net.SplitHostPort(v); err != nil {
 			e.bad(name, "%q is not host:port", v)
+		}
+	}
+	if _, _, err := net.SplitHostPort(c.LMTP); c.LMTP != "" && err != nil && !strings.HasPrefix(c.LMTP, "unix:/") {
+		e.bad("CIS_LMTP", "%q is neither host:port nor unix:/path", c.LMTP)
+	}
+	if c.IMAP != "" {
+		if _, err := imappoll.New(imappoll.Options{URL: c.IMAP}); err != nil {
+			e.bad("CIS_IMAP", "%v", err)
 		}
 	}
 	for name, v := range map[string]string{"CIS_PUBLIC_URL": c.PublicURL, "CIS_LANDING": c.Landing} {

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/calendar-invite-server/cis/ingest/inbox"
+	"github.com/calendar-invite-server/cis/ingest/mailbox"
+	"github.com/calendar-invite-server/cis/ingest/message"
 	"github.com/calendar-invite-server/cis/ingest/smtpd"
 	"github.com/spf13/cobra"
 )
@@ -21,54 +22,44 @@ func newMail() *cobra.Command {
 func newMailImport() *cobra.Command {
 	var from, to string
 	cmd := &cobra.Command{
-		Use: "import FILE…", Short: "Take .eml files in as if they had come over SMTP", Args: cobra.MinimumNArgs(1),
-		Long: `Take .eml files in as if they had come over SMTP. A file imported twice is one mail. Beside a running server the
-mails are handled at once, else at its next start.`,
-		RunE: func(cmd *cobra.Command, files []string) error {
-			cfg, _, err := readConfig(os.Getenv)
-			if err != nil {
-				return err
-			}
-			if to == "" {
-				to = "create@" + cfg.Domain
-			}
-			p, err := openLog(cmd.Context(), cfg, newLogger(os.Stderr, cfg.LogLevel))
-			if err != nil {
-				return err
-			}
-			defer p.close()
-			receiver := inbox.NewReceiver(p.facts, p.keys, tenant)
-			var failed []error
-			for _, file := range files {
-				id, err := importFile(cmd.Context(), receiver, file, inbox.Envelope{Door: "import", From: from, Recipients: strings.Fields(to)})
-				if err != nil {
-					failed = append(failed, fmt.Errorf("%s: %w", file, err))
-					continue
+		Use: "import PATH…", Short: "Take mails in as if they had come over SMTP: .eml files, mbox, Maildir", Args: cobra.MinimumNArgs(1),
+		Long: `Take mails in as if they had come over SMTP: .eml files, mbox files, Maildirs and folders of files. A mail imported twice is
+one mail. Sender and recipients are taken from Return-Path, Delivered-To, To and Cc unless they are given. Beside a running
+server the mails are handled at once, else at its next start.`,
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			return withParts(cmd.Context(), false, func(ctx context.Context, p *parts) error {
+				receiver := inbox.NewReceiver(p.facts, p.keys, tenant)
+				n := 0
+				var failed []error
+				for _, path := range paths {
+					failed = append(failed, mailbox.Each(path, smtpd.MaxBytes, func(name string, raw []byte) error {
+						env := inbox.Envelope{Door: "import", From: from, Recipients: strings.Fields(to)}
+						sender, recipients := message.Envelope(raw, p.cfg.book().Accepts)
+						if env.From == "" {
+							env.From = sender
+						}
+						if len(env.Recipients) == 0 {
+							env.Recipients = recipients
+						}
+						if len(env.Recipients) == 0 {
+							env.Recipients = []string{p.cfg.book().Create()}
+						}
+						id, err := receiver.Receive(ctx, env, raw)
+						if err != nil {
+							return err
+						}
+						_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", id, name)
+						if n++; n%1000 == 0 {
+							_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "… %d mails\n", n)
+						}
+						return err
+					}))
 				}
-				_, _ = fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", id, file)
-			}
-			return errors.Join(failed...)
+				return errors.Join(failed...)
+			})
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "envelope sender (default: none)")
-	cmd.Flags().StringVar(&to, "to", "", "envelope recipient (default create@CIS_DOMAIN)")
+	cmd.Flags().StringVar(&from, "from", "", "envelope sender (default: Return-Path)")
+	cmd.Flags().StringVar(&to, "to", "", "envelope recipient (default: those of ours in Delivered-To, To and Cc, else create@CIS_DOMAIN)")
 	return cmd
-}
-
-func importFile(ctx context.Context, r *inbox.Receiver, file string, env inbox.Envelope) (string, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return "", err
-	}
-	if info.Size() > smtpd.MaxBytes {
-		return "", fmt.Errorf("it has %d bytes, a mail may have %d", info.Size(), smtpd.MaxBytes)
-	}
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	if len(raw) == 0 {
-		return "", errors.New("it is empty")
-	}
-	return r.Receive(ctx, env, raw)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/ingest/bulk"
 	"github.com/calendar-invite-server/cis/ingest/inbox"
 	"github.com/calendar-invite-server/cis/ingest/itip"
 	"github.com/calendar-invite-server/cis/ingest/message"
@@ -125,6 +126,7 @@ type inspection struct {
 	Commands   []inspectedCommand `json:"commands,omitempty"`
 	Refusal    *inspectedRefusal  `json:"refusal,omitempty"`
 	Report     *message.Report    `json:"report,omitempty"`
+	Tables     []inspectedTable   `json:"tables,omitempty"`
 	Notes      []string           `json:"notes,omitempty"`
 }
 
@@ -169,6 +171,13 @@ type inspectedCommand struct {
 	Status   string           `json:"status,omitempty"`
 }
 
+// inspectedTable is a CSV attachment, which bulk invites come as.
+type inspectedTable struct {
+	Rows     []bulk.Row     `json:"rows"`
+	Problems []bulk.Problem `json:"problems,omitempty"`
+	Error    string         `json:"error,omitempty"`
+}
+
 type inspectedRefusal struct {
 	Code   string `json:"code"`
 	Title  string `json:"title"`
@@ -206,6 +215,14 @@ func (i *inspector) inspect(ctx context.Context, file string, data []byte) (out 
 	out.Decodable, out.Report = !r.Damaged, m.Message.Report
 	out.Notes = append(append(out.Notes, m.Message.Warnings...), r.Notes...)
 	i.describe(r, &out)
+	for _, data := range m.Message.Tables {
+		rows, problems, err := bulk.Read(data)
+		t := inspectedTable{Rows: rows, Problems: problems}
+		if err != nil {
+			t.Error = err.Error()
+		}
+		out.Tables = append(out.Tables, t)
+	}
 	return out
 }
 

@@ -55,6 +55,14 @@ func (l *letter) to(w *Worker, base string) (token string, ok bool) {
 	return "", false
 }
 
+// client is who brought the mail, where that is its sender's mail server.
+func (l *letter) client() string {
+	if l.received.Door == "smtp" {
+		return l.received.Client
+	}
+	return ""
+}
+
 // handle interprets a mail, carries out what it asks for, and records the outcome. Running it again is harmless.
 func (w *Worker) handle(ctx context.Context, t task) (err error) {
 	defer func() {
@@ -147,7 +155,7 @@ func (w *Worker) authenticate(ctx context.Context, l *letter) error {
 	}
 	if l.proof.Verdict == "" {
 		v, err := w.auth.Check(ctx, senderauth.Mail{
-			Raw: l.raw, Message: l.msg, From: l.received.From, Client: l.received.Client, HELO: l.received.HELO,
+			Raw: l.raw, Message: l.msg, From: l.received.From, Client: l.client(), HELO: l.received.HELO,
 		})
 		if err != nil && time.Since(l.Received) < checkFor {
 			return err

@@ -23,7 +23,8 @@ const (
 	maxDepth    = 8       // of nested multiparts
 	maxParts    = 200     // looked at
 	maxCalendar = 5 << 20 // bytes of one calendar part, decoded
-	maxOther    = 4 << 20 // bytes of a delivery report, a table or winmail.dat
+	maxOther    = 5 << 20 // bytes of a delivery report, a table or winmail.dat
+	maxTables   = 10
 )
 
 // Message is what a mail says, as far as we look.
@@ -38,6 +39,7 @@ type Message struct {
 	AutoSubmitted string   // lower case; "no" and absent are empty
 	Loop          string   // the domain in our own loop header: a mail of ours that came back
 	Calendars     []Calendar
+	Tables        [][]byte // CSV attachments
 	Report        *Report  // a delivery report (RFC 3464)
 	Vacation      bool     // an automatic answer: it says so in one of the ways that are in use
 	TNEF          bool     // there is a winmail.dat, and no calendar that could be taken out of it
@@ -180,6 +182,10 @@ func (p *parser) leaf(e *message.Entity) {
 	case mediaType == "text/calendar", mediaType == "application/ics", strings.HasSuffix(name, ".ics") && mediaType != "message/rfc822":
 		if data := read(maxCalendar + 1); len(data) > 0 {
 			p.msg.Calendars = append(p.msg.Calendars, Calendar{Method: strings.ToUpper(params["method"]), Data: data})
+		}
+	case mediaType == "text/csv", strings.HasSuffix(name, ".csv") && mediaType != "message/rfc822":
+		if data := read(maxOther + 1); len(data) > 0 && len(p.msg.Tables) < maxTables {
+			p.msg.Tables = append(p.msg.Tables, data)
 		}
 	case mediaType == "message/delivery-status" && p.msg.Report == nil:
 		p.msg.Report = parseReport(read(maxOther))

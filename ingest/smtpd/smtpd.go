@@ -1,4 +1,4 @@
-// Package smtpd is the SMTP door: bytes in, reply code out, nothing else. A sender hears 250 only after the mail is
+// Package smtpd is the door for SMTP and LMTP: bytes in, reply code out, nothing else. A sender hears 250 only after the mail is
 // durable; nothing is looked up in the DNS meanwhile.
 package smtpd
 
@@ -42,8 +42,16 @@ type Options struct {
 	Book     address.Book
 	Receiver *inbox.Receiver
 	TLS      *tls.Config // STARTTLS is offered when set
+	LMTP     bool        // the peer is a mail server of our own (RFC 2033)
 	Log      *slog.Logger
 	Registry prometheus.Registerer
+}
+
+func (o Options) door() string {
+	if o.LMTP {
+		return "lmtp"
+	}
+	return "smtp"
 }
 
 // Server takes mail.
@@ -59,12 +67,13 @@ func New(opts Options) *Server {
 	s := &Server{
 		opts:     opts,
 		large:    make(chan struct{}, maxLarge),
-		received: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "cis_smtp_mails_total", Help: "Mails offered over SMTP, by answer."}, []string{"answer"}),
+		received: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "cis_smtp_mails_total", Help: "Mails offered over SMTP and LMTP, by answer.", ConstLabels: prometheus.Labels{"door": opts.door()}}, []string{"answer"}),
 	}
 	opts.Registry.MustRegister(s.received)
 	s.smtp = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		return &session{server: s, conn: c}, nil
 	}))
+	s.smtp.LMTP = opts.LMTP
 	s.smtp.Domain = opts.Domain
 	s.smtp.TLSConfig = opts.TLS
 	s.smtp.MaxMessageBytes = MaxBytes
@@ -133,7 +142,7 @@ func (s *session) Data(r io.Reader) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	env := inbox.Envelope{Door: "smtp", From: s.from, Recipients: s.rcpts, Client: s.conn.Conn().RemoteAddr().String(), HELO: s.conn.Hostname()}
+	env := inbox.Envelope{Door: s.server.opts.door(), From: s.from, Recipients: s.rcpts, Client: s.conn.Conn().RemoteAddr().String(), HELO: s.conn.Hostname()}
 	_, env.TLS = s.conn.TLSConnectionState()
 	id, err := s.server.opts.Receiver.Receive(ctx, env, raw)
 	if err != nil {

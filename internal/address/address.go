@@ -111,6 +111,9 @@ func (b Book) Token(addr string) (base, token string) {
 	return base, token
 }
 
+// Create is where event requests go.
+func (b Book) Create() string { return "create@" + b.Domain }
+
 // Notices is the address our own mails to organizers come from.
 func (b Book) Notices() string { return "notification@" + b.Domain }
 

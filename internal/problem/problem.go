@@ -38,6 +38,8 @@ func status(f *fault.Error) int {
 		return http.StatusUnauthorized
 	case ErrMethod.Code:
 		return http.StatusMethodNotAllowed
+	case "mailbox-unknown": // what makes mail providers stop trying
+		return http.StatusNotAcceptable
 	case ErrTooMany.Code:
 		return http.StatusTooManyRequests
 	case ErrPrefetch.Code:
