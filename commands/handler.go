@@ -92,7 +92,7 @@ func (h *Handler) ChangePolicy(ctx context.Context, meta Meta, c ChangePolicy) (
 }
 
 // Answered carries out a command about an invitation: RecordReply, DelegateInvite, RecordCounter, DeclineCounter,
-// RequestResend or RecordBounce.
+// RequestResend, RecordBounce or WithdrawInvite.
 func (h *Handler) Answered(ctx context.Context, meta Meta, c Command[invitation.State, invitation.Fact]) (Done, error) {
 	return handle(ctx, h, meta, invitation.Evolve, c)
 }

@@ -36,6 +36,8 @@ func (a Answer) check(s invitation.State) error {
 		return event.ErrInstance
 	case a.SentBy != "" && !s.Exists:
 		return invitation.ErrProof
+	case s.Withdrawn:
+		return invitation.ErrWithdrawn
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func (c RequestInvite) Decide(s invitation.State) ([]invitation.Fact, error) {
 		return nil, invitation.ErrOrigin
 	case !c.Event.Exists:
 		return nil, event.ErrUnknown
-	case s.Exists:
+	case s.Exists && !s.Withdrawn:
 		return nil, nil // invited already
 	}
 	ref := invitation.Ref{Tenant: c.Tenant, EventUID: c.EventUID, AttendeeID: c.AttendeeID}

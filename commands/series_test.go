@@ -236,3 +236,24 @@ func TestBounce(t *testing.T) {
 		Then: facts(invitation.InviteDenied{Ref: ref, OrganizerID: "org", Origin: "api", Reason: recipient.ErrSuppressed.Code}),
 	})
 }
+
+func TestWithdrawInvite(t *testing.T) {
+	off := commands.WithdrawInvite{Tenant: "default", EventUID: "e1", AttendeeID: "ann", By: "op"}
+	series := theEvent(created(weekly))
+	yes := invitation.RsvpReceived{Ref: ref, OrganizerID: "org", Address: "ann@example.com", Status: invitation.Accepted, ProdID: "G", Reply: annSays(series, "", 1).Reply}
+	one := yes
+	one.Instance, one.Status = second, invitation.Declined
+	withdrawn := invitation.InviteWithdrawn{
+		Ref: ref, OrganizerID: "org", Origin: "api", Status: invitation.Accepted, ProdID: "G", By: "op",
+		Apart: []event.InstanceID{second}, Answers: []invitation.Status{invitation.Declined},
+	}
+	again := commands.RequestInvite{Tenant: "default", Event: series, EventUID: "e1", AttendeeID: "ann", Address: "ann@example.com", Name: "Ann", Origin: "api", Now: now}
+	late := commands.RecordReply{Answer: annSays(series, "", 9), Status: invitation.Declined}
+	decidertest.Run(t, invitation.Evolve,
+		inviteCase{Name: "takes somebody out of all counters", Given: facts(requested, yes, one), When: off, Then: facts(withdrawn)},
+		inviteCase{Name: "once", Given: facts(requested, withdrawn), When: off},
+		inviteCase{Name: "who was invited", When: off, Err: invitation.ErrUnknown},
+		inviteCase{Name: "what they answer then is refused", Given: facts(requested, withdrawn), When: late, Err: invitation.ErrWithdrawn},
+		inviteCase{Name: "they can be invited again", Given: facts(requested, yes, withdrawn), When: again, Then: facts(requested)},
+	)
+}

@@ -28,6 +28,7 @@ var mails = map[string]struct{ subject, method string }{
 	"invite":                      {"Invitation: %s", "REQUEST"},
 	"update":                      {"Event Updated: %s", "REQUEST"},
 	"cancel":                      {"Event Cancelled: %s", "CANCEL"},
+	"withdrawn":                   {"Invitation withdrawn: %s", "CANCEL"},
 	string(notice.Crasher):        {"Event Cancelled: %s", "CANCEL"},
 	string(notice.DeclineCounter): {"Proposal declined: %s", "DECLINECOUNTER"},
 	string(notice.EventCreated):   {"Your event is ready: %s", ""},
@@ -41,14 +42,16 @@ type Composer struct {
 	addresses address.Book
 	publicURL string
 	signer    *dkimsign.Signer
-	text      *texttemplate.Template
-	html      *htmltemplate.Template
+
+	Alarm time.Duration // before the start, for attendees' calendars; 0: none
+	text  *texttemplate.Template
+	html  *htmltemplate.Template
 }
 
 // NewComposer reads the templates. It fails if one is missing or broken.
 // Mails are signed if there is a signer.
 func NewComposer(addresses address.Book, publicURL string, signer *dkimsign.Signer) (*Composer, error) {
-	c := &Composer{addresses: addresses, publicURL: strings.TrimSuffix(publicURL, "/"), signer: signer}
+	c := &Composer{addresses: addresses, publicURL: strings.TrimSuffix(publicURL, "/"), signer: signer, Alarm: 15 * time.Minute}
 	var err error
 	if c.text, err = texttemplate.ParseFS(templates, "templates/*.txt"); err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
@@ -106,7 +109,7 @@ func (c *Composer) compose(l *letter, now time.Time) (Envelope, error) {
 	} else {
 		msg.FromMailAddress(&mail.Address{Name: oneLine(v.Organizer), Address: l.event.ReplyTo})
 		msg.ReplyToMailAddress(&mail.Address{Address: l.event.ReplyTo})
-		err = attach(msg, l, v, kind.method, now)
+		err = c.attach(msg, l, v, kind.method, now)
 	}
 	if err != nil {
 		return Envelope{}, err
@@ -121,9 +124,12 @@ func (c *Composer) compose(l *letter, now time.Time) (Envelope, error) {
 
 // attach adds the calendar twice: as the alternative that mail clients show buttons for, and as a file for the rest
 // (RFC 6047 §2.4; the alternative has neither disposition nor name, or Exchange and Gmail would show an attachment).
-func attach(msg *gomail.Msg, l *letter, v view, method string, now time.Time) error {
+func (c *Composer) attach(msg *gomail.Msg, l *letter, v view, method string, now time.Time) error {
+	if !l.stamp.IsZero() {
+		now = l.stamp
+	}
 	ics, err := ical.Write(ical.Message{
-		Method: method, UID: l.event.UID, Sequence: l.event.Sequence, DTStamp: now, Content: l.event.Content, Alarm: 15 * time.Minute,
+		Method: method, UID: l.event.UID, Sequence: l.event.Sequence, DTStamp: now, Content: l.event.Content, Alarm: c.Alarm,
 		Organizer: ical.Person{Address: l.event.ReplyTo, Name: v.Organizer},
 		Attendee:  ical.Attendee{Person: ical.Person{Address: l.to.Address, Name: v.Name}, PartStat: l.partstat},
 		Instance:  l.instance, Zone: l.zone,

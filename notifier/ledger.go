@@ -119,6 +119,8 @@ func (p *ledgerPage) add(rec facts.Recorded) {
 		p.revise(f.UID, f.Tenant, f.Revision)
 	case event.InstanceCancelled:
 		p.revise(f.UID, f.Tenant, f.Revision)
+	case invitation.InviteWithdrawn:
+		p.resend(inviteKey(f.Ref), f.Tenant) // of what they know only the end is left to tell
 	case invitation.ResendRequested:
 		p.resend(inviteKey(f.Ref), f.Tenant)
 	case invitation.CounterReceived:
@@ -239,7 +241,7 @@ func (p *ledgerPage) queueMails(batch *pgx.Batch, t projector.Tables) {
 		batch.Queue(t.SQL(`
 			INSERT INTO @.mail AS m (kind, subject, recipient, tenant, told)
 			SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[])
-			ON CONFLICT (kind, subject, recipient) DO UPDATE SET told = greatest(m.told, excluded.told)`),
+			ON CONFLICT (kind, subject, recipient) DO UPDATE SET told = CASE WHEN m.kind = 'invite' THEN excluded.told ELSE greatest(m.told, excluded.told) END`),
 			fresh.kinds, fresh.subjects, fresh.recipients, fresh.tenants, fresh.told)
 	}
 	if len(known.kinds) > 0 {

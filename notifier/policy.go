@@ -24,8 +24,9 @@ type letter struct {
 	instance event.InstanceID // of a series; empty: the event itself
 	zone     string           // of the series an instance belongs to
 	partstat string
-	token    string // stands for the mail in its Message-ID
-	bounce   string // and in its envelope sender
+	token    string    // stands for the mail in its Message-ID
+	bounce   string    // and in its envelope sender
+	stamp    time.Time // DTSTAMP; zero: when it is written
 
 	about    person             // whom a notice is about
 	counter  invitation.Counter // what they propose
@@ -85,7 +86,10 @@ func (c *Couriers) toAttendee(o owed, ev event.State, seen commands.Invitation, 
 	here := ev.At(id, recur.Instance)
 	l := &letter{
 		kind: "invite", to: person{inv.Address, inv.Name}, event: here, instance: id, partstat: partStat(here, inv, id),
-		token: c.messageToken(o, ev.Revision, id, inv.Resends),
+		token: c.messageToken(o, ev.Revision, id, inv.Resends), stamp: now,
+	}
+	if !now.After(inv.Stamp.Add(time.Second)) { // DTSTAMP has seconds, and every mail's is later than the one before
+		l.stamp = inv.Stamp.Add(time.Second)
 	}
 	if id != "" {
 		l.kind, l.zone = "update", ev.Content.Start.TZID
@@ -94,7 +98,10 @@ func (c *Couriers) toAttendee(o owed, ev event.State, seen commands.Invitation, 
 	}
 	method := "REQUEST"
 	switch {
-	case !ev.Exists, !owes, o.Suppressed:
+	case inv.Withdrawn && ev.Exists && !inv.TakenBack && inv.Told > 0 && inv.Address != "" && !o.Suppressed && !recur.Over(ev.Content, now):
+		l.kind, l.instance, l.zone, id, pending, method = "withdrawn", "", "", "", false, "CANCEL"
+		l.event = ev
+	case !ev.Exists, !owes, o.Suppressed, inv.Withdrawn:
 		return verdict{done: max(ev.Revision, o.Revision)}
 	case inv.Address == "": // erased
 		return verdict{done: ev.Revision}
@@ -116,6 +123,7 @@ func (c *Couriers) toAttendee(o owed, ev event.State, seen commands.Invitation, 
 			Ref: ref, Method: method, Failed: out.failed, Code: out.code,
 			Handover: invitation.Handover{
 				Revision: ev.Revision, Sequence: here.Sequence, MessageID: out.messageID, Answer: out.answer, Instance: id, Pending: pending,
+				DTStamp: l.stamp.UTC().Truncate(time.Second),
 			},
 		}, seen)
 		return err

@@ -130,6 +130,7 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
+	composer.Alarm = time.Duration(a.cfg.Alarm) * time.Minute
 	var todo, ledger projector.Projection
 	a.worker, todo = inbox.NewWorker(inbox.WorkerOptions{
 		Pool: a.pool, Receiver: a.receiver, Handler: a.handler, Keys: itip.Interpreter{Keys: a.keys, Addresses: book},

@@ -51,6 +51,7 @@ type Config struct {
 	Sealers      []string
 	Google       bool
 	DNS          string
+	Alarm        int    // minutes
 	DKIMKey      string // a file, or PEM
 	DKIMSelector string
 	Landing      string
@@ -171,6 +172,7 @@ func readConfig(lookup func(string) string) (*Config, []setting, error) {
 	c.Sealers = list(strings.ToLower(e.get("CIS_ARC_SEALERS", "", "domains of forwarders whose ARC seals are believed, separated by commas")))
 	c.Google = e.toggle("CIS_GOOGLE_CALENDAR", true, "accept what Google Calendar signs in its users' names: on, off")
 	c.DNS = e.get("CIS_DNS", "", "DNS server for checking senders, host:port; empty: the system's")
+	c.Alarm = e.number("CIS_ALARM", 15, "minutes before an event at which attendees' calendars remind them; 0: none")
 	c.DKIMKey = e.get("CIS_DKIM_KEY", "", "file with the private key outgoing mail is signed with (cis dkim generate)")
 	c.DKIMSelector = e.get("CIS_DKIM_SELECTOR", "cis", "selector of that key in the DNS")
 	if strings.TrimSpace(lookup("CIS_VAULT_URL")) != "" {

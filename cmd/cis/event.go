@@ -15,7 +15,7 @@ import (
 
 func newEvent() *cobra.Command {
 	cmd := &cobra.Command{Use: "event", Short: "Decide for an event's organizer"}
-	cmd.AddCommand(newEventPolicy(), newDeclineCounter())
+	cmd.AddCommand(newEventPolicy(), newDeclineCounter(), newWithdraw())
 	return cmd
 }
 
@@ -44,6 +44,18 @@ func newDeclineCounter() *cobra.Command {
 			return order(cmd, func(ctx context.Context, h *commands.Handler, meta commands.Meta, p *parts) (string, error) {
 				_, err := h.Answered(ctx, meta, commands.DeclineCounter{Tenant: tenant, EventUID: args[0], AttendeeID: p.keys.PersonID(tenant, args[1])})
 				return "declined; " + strings.ToLower(args[1]) + " is told", err
+			})
+		},
+	}
+}
+
+func newWithdraw() *cobra.Command {
+	return &cobra.Command{
+		Use: "withdraw UID ADDRESS", Short: "Take somebody off an event; their calendar is told, nobody else's", Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return order(cmd, func(ctx context.Context, h *commands.Handler, meta commands.Meta, p *parts) (string, error) {
+				_, err := h.Answered(ctx, meta, commands.WithdrawInvite{Tenant: tenant, EventUID: args[0], AttendeeID: p.keys.PersonID(tenant, args[1]), By: operator()})
+				return strings.ToLower(args[1]) + " is no longer invited", err
 			})
 		},
 	}

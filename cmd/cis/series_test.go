@@ -56,8 +56,8 @@ func TestSeries(t *testing.T) {
 		if outcomes(p.facts())["refused/instance-unknown"] != 1 {
 			t.Errorf("got %v", outcomes(p.facts()))
 		}
-		if n := len(p.sink.Mails(olga)); n != 2 { // the confirmation, and why not
-			t.Errorf("Olga has %d mails", n)
+		if _, err := p.sink.Wait(p.ctx, olga, 2); err != nil { // behind the confirmation: why not
+			t.Error(err)
 		}
 	})
 	t.Run("somebody who comes later gets the series without what was called off, then what is different", func(t *testing.T) {
@@ -157,6 +157,20 @@ func TestSeries(t *testing.T) {
 			return nil
 		})
 	})
+	t.Run("every calendar is stamped later than the one before", func(t *testing.T) {
+		for _, who := range []string{ann, bob} {
+			var last time.Time
+			for n := range p.sink.Mails(who) {
+				got, err := p.calendar(p.ctx, who, n+1)
+				if err != nil || got.Event.UID != uid || got.Method != "DECLINECOUNTER" && !got.Event.DTStamp.After(last) {
+					t.Errorf("mail %d to %s: %v after %v, %v", n+1, who, got.Event.DTStamp, last, err)
+				}
+				if got.Method != "DECLINECOUNTER" {
+					last = got.Event.DTStamp
+				}
+			}
+		}
+	})
 	t.Run("an attendee may send somebody else", func(t *testing.T) {
 		c := p.reply(first, ann, "DELEGATED", 40*time.Minute)
 		c.Params = `;DELEGATED-TO="mailto:` + zoe + `"`
@@ -165,6 +179,50 @@ func TestSeries(t *testing.T) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	})
+}
+
+// TestWithdrawn: who is taken off gets a cancellation, the others get nothing; invited again, they are again.
+func TestWithdrawn(t *testing.T) {
+	p := startProven(t, nil)
+	const ann, bob = "ann@gmail.example", "bob@gmail.example"
+	ev, uid := p.party("")
+	first := p.invited(uid, ann)
+	p.invited(uid, bob)
+	p.send("gmail.example", ann, first.Event.Organizer.Address, clientmail.GmailReply(p.reply(first, ann, "ACCEPTED", time.Minute)))
+	if err := p.counted(p.ctx, uid, map[string]int64{"accepted": 1, "noaction": 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.app.handler.Answered(p.ctx, commands.From("test", tenant, "off", 0), commands.WithdrawInvite{
+		Tenant: tenant, EventUID: uid, AttendeeID: p.app.keys.PersonID(tenant, ann), By: "test",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := p.calendar(p.ctx, ann, 2)
+	if err != nil || got.Method != "CANCEL" || got.Event.Status != "CANCELLED" || !got.Event.DTStamp.After(first.Event.DTStamp) {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	if err := p.counted(p.ctx, uid, map[string]int64{"accepted": 0, "noaction": 1}); err != nil {
+		t.Fatal(err)
+	}
+	moved := ev
+	moved.Sequence, moved.DTStamp, moved.Start, moved.End = 1, time.Now().Add(time.Minute), ev.Start.Add(time.Hour), ev.End.Add(time.Hour)
+	p.send("organizer.example", ev.Organizer, ev.To, clientmail.GoogleRequest(moved))
+	if _, err := p.calendar(p.ctx, bob, 2); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := len(p.sink.Mails(ann)), len(p.sink.Mails(bob)); a != 2 || b != 2 {
+		t.Errorf("Ann has %d mails, Bob %d", a, b)
+	}
+	if err := p.invite(p.ctx, uid, ann, "Ann"); err != nil {
+		t.Fatal(err)
+	}
+	again, err := p.calendar(p.ctx, ann, 3)
+	if err != nil || again.Method != "REQUEST" || again.Event.Attendees[0].PartStat != "NEEDS-ACTION" || !again.Event.Start.UTC.Equal(moved.Start) {
+		t.Errorf("got %+v, %v", again, err)
+	}
+	if err := p.counted(p.ctx, uid, map[string]int64{"accepted": 0, "noaction": 2}); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestPartyCrashers: what becomes of answers of people who were never invited, by the event's policy.

@@ -17,7 +17,7 @@ type Fact interface {
 
 // Schema lists the facts of this package.
 var Schema = schema.New(InviteRequested{}, InviteDenied{}, InviteSent{}, UpdateSent{}, CancellationSent{}, DeliveryFailed{}, RsvpReceived{},
-	InviteDelegated{}, CounterReceived{}, CounterDeclined{}, ResendRequested{}, Bounced{}, CrasherTurnedAway{})
+	InviteDelegated{}, InviteWithdrawn{}, CounterReceived{}, CounterDeclined{}, ResendRequested{}, Bounced{}, CrasherTurnedAway{})
 
 // Ref names the invitation a fact belongs to.
 type Ref struct {
@@ -51,6 +51,7 @@ type Handover struct {
 	Answer    string `json:"answer,omitempty" pii:"AttendeeID"` // the server's reply, which may quote an address
 	Repeat    bool   `json:"repeat,omitempty"`                  // this revision had been handed over before
 
+	DTStamp  time.Time        `json:"dtstamp,omitzero"`   // of the calendar in it; every mail's is later than the one before
 	Instance event.InstanceID `json:"instance,omitempty"` // of a series that this mail was about; empty: the event itself
 	Pending  bool             `json:"pending,omitempty"`  // further mails about this revision follow: other instances
 }
@@ -115,6 +116,18 @@ type InviteDelegated struct {
 	Proof       string         `json:"proof,omitempty"`
 }
 
+// InviteWithdrawn: somebody is no longer invited. It carries what is taken out of the counters.
+type InviteWithdrawn struct {
+	Ref
+	OrganizerID string             `json:"organizer_id"`
+	Origin      Origin             `json:"origin"`
+	Status      Status             `json:"status"`
+	ProdID      string             `json:"prodid,omitempty"`
+	Apart       []event.InstanceID `json:"apart,omitempty"`   // instances of a series with answers of their own,
+	Answers     []Status           `json:"answers,omitempty"` // and these
+	By          string             `json:"by"`
+}
+
 // CounterReceived: the attendee proposes other content; nothing changes by it (RFC 5546 §3.2.7).
 type CounterReceived struct {
 	Ref
@@ -162,6 +175,11 @@ type CrasherTurnedAway struct {
 
 // FactName is the stored name.
 func (InviteDelegated) FactName() string { return "InviteDelegated" }
+
+// FactName is the stored name.
+func (InviteWithdrawn) FactName() string { return "InviteWithdrawn" }
+
+func (InviteWithdrawn) invitationFact() {}
 
 // FactName is the stored name.
 func (CounterReceived) FactName() string { return "CounterReceived" }

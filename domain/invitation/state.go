@@ -26,6 +26,9 @@ type State struct {
 	Counter     Counter // the last proposal
 	Resends     int
 	LastResend  time.Time
+	Stamp       time.Time // DTSTAMP of the last mail
+	Withdrawn   bool      // no longer invited,
+	TakenBack   bool      // and told so
 	Bounced     bool
 	TurnedAway  int
 }
@@ -76,8 +79,13 @@ func (s State) Apart() []event.InstanceID {
 func Evolve(s State, fact Fact) State {
 	switch f := fact.(type) {
 	case InviteRequested:
+		if s.Withdrawn { // invited again: everything begins anew, but what calendars have seen
+			s = State{Stamp: s.Stamp, LastReply: s.LastReply, Resends: s.Resends + 1}
+		}
 		s.Exists, s.OrganizerID, s.Origin, s.Status = true, f.OrganizerID, f.Origin, NoAction
 		s.Address, s.Name, s.Denied = f.Address, f.Name, ""
+	case InviteWithdrawn:
+		s.Withdrawn, s.Status = true, NoAction
 	case InviteDenied:
 		s.Denied = f.Reason
 	case InviteSent:
@@ -86,6 +94,7 @@ func Evolve(s State, fact Fact) State {
 		s = s.told(f.Handover)
 	case CancellationSent:
 		s = s.told(f.Handover)
+		s.TakenBack = s.Withdrawn
 	case DeliveryFailed:
 		s.Failed = max(s.Failed, f.Revision)
 	case RsvpReceived:
@@ -114,6 +123,9 @@ func Evolve(s State, fact Fact) State {
 }
 
 func (s State) told(h Handover) State {
+	if h.DTStamp.After(s.Stamp) {
+		s.Stamp = h.DTStamp
+	}
 	if h.Instance == "" {
 		s.Told = max(s.Told, h.Revision)
 		return s

@@ -122,7 +122,7 @@ func (w *Worker) carryOut(ctx context.Context, l *letter) (schema.Fact, error) {
 	if err := w.authenticate(ctx, l); err != nil {
 		return nil, err
 	}
-	l.reading = w.in.Interpret(itip.Mail{Tenant: l.Tenant, Message: l.msg, Received: l.Received, From: l.from})
+	l.reading = w.in.Interpret(itip.Mail{Tenant: l.Tenant, Message: l.msg, Received: l.received.Received, From: l.from})
 	done.Plan = w.plan(l.reading)
 	if why := l.reading.Refusal; why != nil {
 		if errors.Is(why, itip.ErrNoCalendar) {
@@ -211,7 +211,7 @@ func (w *Worker) do(ctx context.Context, meta commands.Meta, l *letter, a itip.A
 	case commands.CancelInstance:
 		_, err = w.handler.CancelInstance(ctx, meta, c)
 	case commands.RequestInvite:
-		c.Event, c.Now = state(c.EventUID), l.Received
+		c.Event, c.Now = state(c.EventUID), l.received.Received
 		if err == nil {
 			_, err = w.handler.RequestInvite(ctx, meta, c)
 		}

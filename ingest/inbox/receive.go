@@ -58,7 +58,7 @@ func (r *Receiver) Receive(ctx context.Context, env Envelope, raw []byte) (strin
 	meta := commands.From("mail", r.tenant, id, 0)
 	received := mail.MailReceived{
 		Tenant: r.tenant, MailID: id, Door: env.Door, SHA256: hex.EncodeToString(sum[:]), Size: len(raw), Chunks: chunks,
-		Lane: r.lane(env, raw), Received: time.Now().UTC(),
+		Lane: r.lane(env, raw), Received: time.Now().UTC().Truncate(time.Microsecond),
 		From: env.From, Recipients: strings.Join(env.Recipients, " "), Client: env.Client, HELO: env.HELO, TLS: env.TLS,
 	}
 	_, err = r.log.Append(ctx, mail.Stream(id), eventstore.NoStream, meta, received)
@@ -76,6 +76,9 @@ func (r *Receiver) lane(env Envelope, raw []byte) string {
 	msg, err := message.Parse(raw)
 	if err != nil {
 		return r.keys.Lane(sender)
+	}
+	if msg.FromAddress != "" { // calendar services write envelopes and, for all their users, From of their own
+		sender = msg.FromAddress + " " + msg.ReplyTo
 	}
 	for _, part := range msg.Calendars {
 		cal, err := ical.Read(part.Data)

@@ -36,11 +36,16 @@ var (
 	errLater    = &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "The mail cannot be stored right now; please try again"}
 )
 
+// Receiver makes mails durable.
+type Receiver interface {
+	Receive(ctx context.Context, env inbox.Envelope, raw []byte) (string, error)
+}
+
 // Options are what the door needs.
 type Options struct {
 	Domain   string
 	Book     address.Book
-	Receiver *inbox.Receiver
+	Receiver Receiver
 	TLS      *tls.Config // STARTTLS is offered when set
 	LMTP     bool        // the peer is a mail server of our own (RFC 2033)
 	Log      *slog.Logger

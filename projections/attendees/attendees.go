@@ -22,7 +22,7 @@ var tables string
 func Projection(log *facts.Log) projector.Projection {
 	return projector.Projection{
 		Name: "attendees", Version: 2, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix}, Tables: tables,
-		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.Bounced{}},
+		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.Bounced{}, invitation.InviteWithdrawn{}},
 		Apply: func(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
 			return apply(ctx, log, tx, page)
 		},
@@ -58,6 +58,7 @@ type fold struct {
 	instances map[instanceKey]instance
 	comments  map[attendeeKey]string
 	bounced   map[attendeeKey]bool
+	withdrawn map[attendeeKey]bool
 	people    map[string]person
 }
 
@@ -67,7 +68,8 @@ func apply(ctx context.Context, log *facts.Log, tx projector.Tx, page []facts.Re
 	}
 	f := fold{
 		attendees: map[attendeeKey]*attendee{}, instances: map[instanceKey]instance{}, comments: map[attendeeKey]string{}, bounced: map[attendeeKey]bool{},
-		people: map[string]person{},
+		withdrawn: map[attendeeKey]bool{},
+		people:    map[string]person{},
 	}
 	for _, rec := range page {
 		opened, err := log.Open(ctx, rec)
@@ -79,6 +81,11 @@ func apply(ctx context.Context, log *facts.Log, tx projector.Tx, page []facts.Re
 	}
 	batch := &pgx.Batch{}
 	f.queuePeople(batch, tx.Tables)
+	for k := range f.withdrawn { // before what came after
+		for _, table := range []string{"attendee", "instance", "comment"} {
+			batch.Queue(tx.Tables.SQL(`DELETE FROM @.`+table+` WHERE event_uid = $1 AND person_id = $2`), k.uid, k.person)
+		}
+	}
 	f.queueAttendees(batch, tx.Tables)
 	f.queueRest(batch, tx.Tables)
 	if batch.Len() == 0 {
@@ -101,6 +108,16 @@ func (f *fold) add(rec facts.Recorded) {
 		}
 	case invitation.RsvpReceived:
 		f.answer(rec, fact)
+	case invitation.InviteWithdrawn:
+		key := attendeeKey{fact.EventUID, fact.AttendeeID}
+		delete(f.attendees, key)
+		delete(f.comments, key)
+		for k := range f.instances {
+			if k.attendeeKey == key {
+				delete(f.instances, k)
+			}
+		}
+		f.withdrawn[key] = true
 	case invitation.Bounced:
 		f.bounced[attendeeKey{fact.EventUID, fact.AttendeeID}] = true
 	}

@@ -21,7 +21,7 @@ var tables string
 func Projection() projector.Projection {
 	return projector.Projection{
 		Name: "statistics", Version: 2, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix}, Tables: tables, Apply: apply,
-		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}},
+		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.InviteWithdrawn{}},
 	}
 }
 
@@ -56,6 +56,19 @@ func (s sums) add(rec facts.Recorded) {
 		s.attendee(f.Ref, f.OrganizerID, f.Origin, invitation.NoAction)
 	case invitation.RsvpReceived:
 		s.answer(f)
+	case invitation.InviteWithdrawn:
+		s.withdrawn(f)
+	}
+}
+
+// withdrawn takes an attendee out of all counters.
+func (s sums) withdrawn(f invitation.InviteWithdrawn) {
+	s.everywhere(f.Tenant, f.EventUID, f.OrganizerID, "attendees", "", -1)
+	s.everywhere(f.Tenant, f.EventUID, f.OrganizerID, "origin", string(f.Origin), -1)
+	s.everywhere(f.Tenant, f.EventUID, f.OrganizerID, "rsvp", string(f.Status), -1)
+	s.move(f.Ref, f.OrganizerID, "prodid", f.ProdID, "")
+	for i, id := range f.Apart {
+		s.instance(f.Ref, id, f.Answers[i], f.Status)
 	}
 }
 
