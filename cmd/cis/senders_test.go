@@ -114,6 +114,13 @@ func (p *proven) invited(uid, who string) received {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	eventually(p.t, p.ctx, "the record of the mail", func() error {
+		inv, err := p.app.handler.Invitation(p.ctx, uid, p.app.keys.PersonID(tenant, who))
+		if err == nil && inv.State.Told == 0 {
+			err = fmt.Errorf("not yet")
+		}
+		return err
+	})
 	return got
 }
 
