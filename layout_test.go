@@ -2,10 +2,14 @@
 package cis
 
 import (
+	"fmt"
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,6 +75,43 @@ func TestPackagesAreDocumented(t *testing.T) {
 	for dir, ok := range documented {
 		if !ok {
 			t.Errorf("package %s has no package comment", dir)
+		}
+	}
+}
+
+// TestRules fails when docs/rfc.md leaves out one of the rules of calendar mail, or names a test that is not there.
+func TestRules(t *testing.T) {
+	const rules = 53
+	doc, err := os.ReadFile("docs/rfc.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]bool{}
+	eachFile(t, func(path, _ string, test bool, _ []string) {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil || !test {
+			return
+		}
+		pkg := strings.TrimSuffix(file.Name.Name, "_test")
+		if pkg == "main" {
+			pkg = "cis"
+		}
+		for _, d := range file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok {
+				tests[pkg+"."+f.Name.Name] = true
+			}
+		}
+	})
+	named := regexp.MustCompile("`([a-z]+\\.(?:Test|Fuzz)[A-Za-z]+)`")
+	for n := 1; n <= rules; n++ {
+		row := regexp.MustCompile(fmt.Sprintf(`(?m)^\| %d \|.*$`, n)).Find(doc)
+		if row == nil || !named.Match(row) {
+			t.Errorf("docs/rfc.md: rule %d has no test", n)
+		}
+	}
+	for _, m := range named.FindAllSubmatch(doc, -1) {
+		if !tests[string(m[1])] {
+			t.Errorf("docs/rfc.md names %s, which is not there", m[1])
 		}
 	}
 }

@@ -112,7 +112,7 @@ func TestGolden(t *testing.T) {
 
 // TestMailTree holds every calendar mail against what Gmail, Outlook and Apple need to show buttons.
 func TestMailTree(t *testing.T) {
-	for kind, method := range map[string]string{"invite": "REQUEST", "update": "REQUEST", "cancel": "CANCEL"} {
+	for kind, method := range map[string]string{"invite": "REQUEST", "update": "REQUEST", "cancel": "CANCEL", "withdrawn": "CANCEL", "crasher": "CANCEL", "decline-counter": "DECLINECOUNTER"} {
 		t.Run(kind, func(t *testing.T) {
 			data := render(t, aLetter(kind))
 			for line := range bytes.SplitSeq(data, []byte("\r\n")) {
@@ -154,6 +154,26 @@ func TestMailTree(t *testing.T) {
 				t.Errorf("got %+v", e)
 			}
 		})
+	}
+}
+
+// TestNoAlarm: the reminder is ours, and can be switched off.
+func TestNoAlarm(t *testing.T) {
+	c := composer(t)
+	for alarm, want := range map[time.Duration]string{0: "", 30 * time.Minute: "TRIGGER:-PT30M"} {
+		c.Alarm = alarm
+		mail, err := c.compose(aLetter("invite"), golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := message.Parse(mail.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ics := string(msg.Calendars[0].Data)
+		if strings.Contains(ics, "BEGIN:VALARM") != (want != "") || !strings.Contains(ics, want) || strings.Contains(ics, "X-MICROSOFT") || strings.Count(ics, "ATTENDEE") != 1 {
+			t.Errorf("with %v:\n%s", alarm, ics)
+		}
 	}
 }
 

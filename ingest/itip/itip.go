@@ -19,6 +19,9 @@ import (
 // Version of this reader; it is recorded with every mail it understood.
 const Version = 2
 
+// maxActions bounds what one mail may ask for.
+const maxActions = 200
+
 // Why a mail leads to nothing.
 var (
 	ErrNoCalendar = &fault.Error{Kind: fault.Invalid, Code: "no-calendar", Title: "there is no calendar part in the mail"}
@@ -108,6 +111,10 @@ func (in Interpreter) Interpret(m Mail) Reading {
 				continue
 			} else {
 				seen[key] = true
+			}
+			if len(r.Actions) == maxActions {
+				r.Notes = append(r.Notes, "there is more in it than one mail may ask for; the rest was left out")
+				break
 			}
 			action, err := in.action(m, method, cal, ev)
 			if err != nil {

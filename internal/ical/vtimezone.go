@@ -72,14 +72,17 @@ func onsets(c *ical.Component, start time.Time) []time.Time {
 	if start.Year() < firstYear && opt.Count == 0 && opt.Interval <= 1 { // QUIRK: Outlook's rules begin in 1601
 		start = start.AddDate(firstYear-start.Year(), 0, 0)
 	}
-	opt.Dtstart = start
+	const cycle = 400 // years after which the calendar is the same; see recur, where a rule that never fires is cheap so, too
+	shift := (9999 - start.Year()) / cycle * cycle
+	until := opt.Until
+	opt.Dtstart, opt.Until = start.AddDate(shift, 0, 0), time.Time{}
 	rule, err := rrule.NewRRule(*opt)
 	if err != nil {
 		return list
 	}
 	for next := rule.Iterator(); len(list) < maxChanges; {
 		t, ok := next()
-		if !ok || t.Year() > lastYear {
+		if t = t.AddDate(-shift, 0, 0); !ok || t.Year() > lastYear || !until.IsZero() && t.After(until.Add(24*time.Hour)) {
 			break
 		}
 		list = append(list, t)

@@ -25,8 +25,12 @@ type zones struct {
 	definitions map[string]*ical.Component // VTIMEZONE by TZID
 	floating    *time.Location             // of times without any zone: X-WR-TIMEZONE, else UTC
 	resolved    map[string]clock
+	custom      int // how many were read from their rules
 	unresolved  []string
 }
+
+// maxCustom is how many zones of one calendar are read from their rules.
+const maxCustom = 50
 
 // clock turns wall time into instants: an IANA zone, or the rules of a VTIMEZONE.
 type clock struct {
@@ -85,6 +89,9 @@ func (z *zones) resolve(id string) clock {
 	}
 	if loc := named(value(def, "X-LIC-LOCATION")); loc != nil {
 		return clock{loc: loc}
+	}
+	if z.custom++; z.custom > maxCustom { // following rules takes time; nobody meets in so many places
+		return clock{}
 	}
 	rules := newCustomZone(def)
 	if rules == nil {

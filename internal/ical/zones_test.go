@@ -113,6 +113,15 @@ func TestZoneBounds(t *testing.T) {
 	if err != nil || len(cal.Unknown) > 0 || time.Since(begin) > time.Second {
 		t.Errorf("%v after %v: %v", err, time.Since(begin), cal.Unknown)
 	}
+	// All of them used, with rules that never fire: the first few are followed, the others flagged.
+	all := strings.ReplaceAll(b.String(), "FREQ=SECONDLY", "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30")
+	for i := range 3000 {
+		all += fmt.Sprintf("BEGIN:VEVENT\nUID:u%d\nDTSTART;TZID=z%d:20260720T100000\nEND:VEVENT\n", i, i)
+	}
+	begin = time.Now()
+	if cal, err = ical.Read(inZone("z1", all)); err != nil || len(cal.Unknown) == 0 || len(cal.Unknown) > 2990 || time.Since(begin) > 3*time.Second {
+		t.Errorf("%v after %v: %d unknown", err, time.Since(begin), len(cal.Unknown))
+	}
 }
 
 // TestSeries reads what makes a series: RRULE, lists in EXDATE and RDATE, RECURRENCE-ID in another zone than DTSTART.

@@ -117,14 +117,7 @@ func Starts(c event.Content) iter.Seq[time.Time] {
 		for _, d := range c.Recurrence.Without {
 			without[d.UTC.Unix()] = true
 		}
-		next := func() (time.Time, bool) { return time.Time{}, false }
-		if c.Recurrence.Rule != "" {
-			if opt, err := option(c.Recurrence.Rule, c.Start); err == nil {
-				if rule, err := rrule.NewRRule(*opt); err == nil {
-					next = rule.Iterator()
-				}
-			}
-		}
+		next := ruled(c)
 		ruled, more := next()
 		var last time.Time
 		for n := 0; n < MaxInstances && (more || len(extra) > 0); n++ {
@@ -143,6 +136,41 @@ func Starts(c event.Content) iter.Seq[time.Time] {
 				return
 			}
 		}
+	}
+}
+
+// cycle is how often the calendar repeats itself, weekdays and all, in years.
+const cycle = 400
+
+// ruled iterates over what the rule gives. rrule-go looks for a rule's next time until the year 9999, which for a rule
+// that never fires (30 February) takes a tenth of a second; so it is asked about the last years before that, whose
+// calendar is the same.
+func ruled(c event.Content) func() (time.Time, bool) {
+	none := func() (time.Time, bool) { return time.Time{}, false }
+	if c.Recurrence.Rule == "" {
+		return none
+	}
+	opt, err := option(c.Recurrence.Rule, c.Start)
+	if err != nil {
+		return none
+	}
+	loc, until := Zone(c.Start.TZID), opt.Until
+	wall := local(c.Start)
+	shift := (9999 - wall.Year()) / cycle * cycle
+	opt.Until = time.Time{}
+	opt.Dtstart = time.Date(wall.Year()+shift, wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), 0, time.UTC)
+	rule, err := rrule.NewRRule(*opt)
+	if err != nil {
+		return none
+	}
+	next := rule.Iterator()
+	return func() (time.Time, bool) {
+		t, ok := next()
+		if !ok {
+			return t, false
+		}
+		t = time.Date(t.Year()-shift, t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, loc)
+		return t, until.IsZero() || !t.After(until)
 	}
 }
 

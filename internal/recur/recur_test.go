@@ -62,6 +62,19 @@ func TestStarts(t *testing.T) {
 			t.Errorf("%v after %v", got, time.Since(begin))
 		}
 	})
+	t.Run("every kind of rule gives what the calendar says", func(t *testing.T) {
+		for rule, want := range map[string][]string{
+			"FREQ=MONTHLY;BYDAY=-1FR;COUNT=2":                 {"1020T08Z", "1030T09Z", "1127T09Z"},
+			"FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;COUNT=1":     {"1020T08Z", "0229T09Z"},
+			"FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,TH;COUNT=4":      {"1020T08Z", "1022T08Z", "1103T09Z", "1105T09Z"},
+			"FREQ=DAILY;UNTIL=20261022T080000Z":               {"1020T08Z", "1021T08Z", "1022T08Z"},
+			"FREQ=YEARLY;BYWEEKNO=1;BYDAY=MO;COUNT=2;WKST=MO": {"1020T08Z", "0104T09Z", "0103T09Z"},
+		} {
+			if got := starts(series(t, rule), 9); !slices.Equal(got, want) {
+				t.Errorf("%s: got %v, want %v", rule, got, want)
+			}
+		}
+	})
 	t.Run("a series is over after its last instance", func(t *testing.T) {
 		c := series(t, "FREQ=WEEKLY;COUNT=3")
 		last := time.Date(2026, 11, 3, 10, 0, 0, 0, time.UTC) // its end
