@@ -73,7 +73,7 @@ func onsets(c *ical.Component, start time.Time) []time.Time {
 		start = start.AddDate(firstYear-start.Year(), 0, 0)
 	}
 	const cycle = 400 // years after which the calendar is the same; see recur, where a rule that never fires is cheap so, too
-	shift := (9999 - start.Year()) / cycle * cycle
+	shift := (9999 - cycle - start.Year()) / cycle * cycle
 	until := opt.Until
 	opt.Dtstart, opt.Until = start.AddDate(shift, 0, 0), time.Time{}
 	rule, err := rrule.NewRRule(*opt)

@@ -156,7 +156,7 @@ func ruled(c event.Content) func() (time.Time, bool) {
 	}
 	loc, until := Zone(c.Start.TZID), opt.Until
 	wall := local(c.Start)
-	shift := (9999 - wall.Year()) / cycle * cycle
+	shift := (9999 - cycle - wall.Year()) / cycle * cycle
 	opt.Until = time.Time{}
 	opt.Dtstart = time.Date(wall.Year()+shift, wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), 0, time.UTC)
 	rule, err := rrule.NewRRule(*opt)
