@@ -29,8 +29,10 @@ type zones struct {
 	unresolved  []string
 }
 
-// maxCustom is how many zones of one calendar are read from their rules.
-const maxCustom = 50
+const (
+	maxZones  = 500 // names of one calendar that are looked up: each costs a walk through the zone files
+	maxCustom = 50  // of them, those read from their rules
+)
 
 // clock turns wall time into instants: an IANA zone, or the rules of a VTIMEZONE.
 type clock struct {
@@ -61,7 +63,9 @@ func (z *zones) clock(tzid string) (clock, error) {
 	}
 	c, known := z.resolved[id]
 	if !known {
-		c = z.resolve(id)
+		if len(z.resolved) < maxZones {
+			c = z.resolve(id)
+		}
 		z.resolved[id] = c
 		if c.loc == nil && c.custom == nil {
 			z.unresolved = append(z.unresolved, tzid)
