@@ -194,6 +194,9 @@ func Over(c event.Content, now time.Time) bool {
 	if c.Recurrence.IsZero() {
 		return c.End.UTC.Before(now)
 	}
+	if opt, err := option(c.Recurrence.Rule, c.Start); c.Recurrence.Rule != "" && err == nil && opt.Count == 0 && opt.Until.IsZero() {
+		return false // it has no last one
+	}
 	any := false
 	for t := range Starts(c) {
 		any = true
