@@ -115,6 +115,7 @@ func (c *Couriers) toAttendee(o owed, ev event.State, seen commands.Invitation, 
 		l.kind = "update"
 	}
 	ref := invitation.Ref{Tenant: o.Tenant, EventUID: o.Subject, AttendeeID: o.Recipient}
+	l.bounce = l.token[:32] // a report to this one would tell us nothing
 	if token, err := c.opts.Keys.BounceToken(o.Subject, o.Recipient); err == nil {
 		l.bounce = token
 	}

@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -49,6 +50,56 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%s: nothing is sent, but it stays owed", name)
 		}
 		if got != row.want {
+			t.Errorf("%s: got %q, want %q", name, got, row.want)
+		}
+	}
+}
+
+// TestNext: what an attendee of a series is told, in which order, until nothing is left.
+func TestNext(t *testing.T) {
+	const a, b, c = event.InstanceID("20261211T090000Z"), event.InstanceID("20261218T090000Z"), event.InstanceID("20261225T090000Z")
+	// The series was made at 1; a was moved at 2, b called off at 3, the series renamed at 4, c moved at 5.
+	ev := event.State{Exists: true, Status: event.Confirmed, Revision: 5, SeriesRevision: 4, Instances: map[event.InstanceID]event.Instance{
+		a: {Revision: 2}, b: {Revision: 3, Cancelled: true}, c: {Revision: 5},
+	}}
+	off := ev
+	off.Status, off.Revision, off.SeriesRevision = event.Cancelled, 6, 6
+	knows := func(series int, instances ...event.InstanceID) invitation.State {
+		inv := invitation.State{Exists: true, Told: series, Instances: map[event.InstanceID]invitation.Instance{}}
+		for _, id := range instances {
+			inv.Instances[id] = invitation.Instance{Told: series}
+		}
+		return inv
+	}
+	refused := knows(5)
+	refused.Failed = 5
+	for name, row := range map[string]struct {
+		ev   event.State
+		inv  invitation.State
+		want []event.InstanceID
+	}{
+		"somebody new: the series without b, then a, then c":              {ev, knows(0), []event.InstanceID{"", a, c}},
+		"who knew it from the start: the series again, then what differs": {ev, knows(1), []event.InstanceID{"", a, c}},
+		"who heard of a: the series, then c":                              {ev, knows(2, a), []event.InstanceID{"", c}},
+		"who knows the new name: c":                                       {ev, knows(4, a), []event.InstanceID{c}},
+		"who knows everything: nothing":                                   {ev, knows(5, a, c), nil},
+		"whom nothing reaches: nothing":                                   {ev, refused, nil},
+		"of a cancelled series: that, once":                               {off, knows(4, a), []event.InstanceID{""}},
+	} {
+		var got []event.InstanceID
+		inv := row.inv
+		for range 10 {
+			id, pending, owes := next(row.ev, inv)
+			if !owes {
+				break
+			}
+			got = append(got, id)
+			inv = invitation.Evolve(inv, invitation.UpdateSent{Handover: invitation.Handover{Revision: row.ev.Revision, Instance: id, Pending: pending}})
+			if _, _, more := next(row.ev, inv); more != pending {
+				t.Errorf("%s: after %q pending is %v", name, id, pending)
+			}
+		}
+		if !slices.Equal(got, row.want) {
 			t.Errorf("%s: got %q, want %q", name, got, row.want)
 		}
 	}

@@ -72,6 +72,17 @@ func TestReadModels(t *testing.T) {
 	tell(ref("bob").Stream(), ask("bob", "Bob"), invitation.InviteSent{Ref: ref("bob")})
 	tell(ref("zoe").Stream(), crasher)
 
+	// Eve answers one date of the series on its own, then all of it, and her mail comes back; Dan is taken off again.
+	const date = event.InstanceID("20261211T090000Z")
+	one := invitation.RsvpReceived{Ref: ref("eve"), OrganizerID: "org", Status: invitation.Declined, Previous: invitation.NoAction, Instance: date, ProdID: "Apple", Comment: "not then"}
+	all := invitation.RsvpReceived{Ref: ref("eve"), OrganizerID: "org", Status: invitation.Accepted, Previous: invitation.NoAction, Apart: []event.InstanceID{date}, Stale: true}
+	tell(ref("eve").Stream(), ask("eve", "Eve"), one, all, invitation.Bounced{Ref: ref("eve"), Status: "5.1.1"})
+	dan := invitation.RsvpReceived{Ref: ref("dan"), OrganizerID: "org", Status: invitation.Accepted, Previous: invitation.NoAction, ProdID: "Google"}
+	danOnce := invitation.RsvpReceived{Ref: ref("dan"), OrganizerID: "org", Status: invitation.Tentative, Previous: invitation.Accepted, Instance: date}
+	tell(ref("dan").Stream(), ask("dan", "Dan"), dan, danOnce, invitation.InviteWithdrawn{
+		Ref: ref("dan"), OrganizerID: "org", Origin: "api", Status: invitation.Accepted, ProdID: "Google", Apart: []event.InstanceID{date}, Answers: []invitation.Status{invitation.Tentative},
+	})
+
 	check := func(t *testing.T) {
 		ev, err := events.NewReader(pool).Event(ctx, "t", "e")
 		if err != nil || ev.Summary != "Board, moved" || ev.Status != "cancelled" || ev.Sequence != 2 || !ev.Starts.Equal(moved.Start.UTC) {
@@ -85,13 +96,21 @@ func TestReadModels(t *testing.T) {
 			{Address: "ann@example.com", Name: "Ann", Status: "declined", Origin: "api", ProdID: "Outlook"},
 			{Address: "bob@example.com", Name: "Bob", Status: "noaction", Origin: "api"},
 			{Address: "zoe@example.com", Name: "Zoe", Status: "accepted", Origin: "shared", ProdID: "Apple"},
+			{Address: "eve@example.com", Name: "Eve", Status: "accepted", Origin: "api", Stale: true, Bounced: true, Comment: "not then"},
 		}
 		if diff := cmp.Diff(want, list); err != nil || diff != "" {
 			t.Errorf("attendees: %v %s", err, diff)
 		}
+		if list, err = attendees.NewReader(pool).Of(ctx, "t", "e", date, 10); err != nil || len(list) != 4 || list[3].Status != "declined" || list[3].Stale || list[0].Status != "declined" {
+			t.Errorf("attendees of one date: %+v, %v", list, err)
+		}
 		counts := statistics.Statistics{
-			Attendees: 3, RSVP: map[string]int64{"accepted": 1, "declined": 1, "noaction": 1, "tentative": 0},
-			Origin: map[string]int64{"api": 2, "shared": 1}, ProdID: map[string]int64{"Outlook": 1, "Apple": 1},
+			Attendees: 4, RSVP: map[string]int64{"accepted": 2, "declined": 1, "noaction": 1, "tentative": 0},
+			Origin: map[string]int64{"api": 3, "shared": 1}, ProdID: map[string]int64{"Outlook": 1, "Apple": 1},
+		}
+		once, err := statistics.NewReader(pool).Instance(ctx, "t", "e", date)
+		if diff := cmp.Diff(map[string]int64{"accepted": 1, "declined": 2, "noaction": 1, "tentative": 0}, once.RSVP); err != nil || diff != "" {
+			t.Errorf("one date: %v %s", err, diff)
 		}
 		reader := statistics.NewReader(pool)
 		for scope, read := range map[string]func() (statistics.Statistics, error){

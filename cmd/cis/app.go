@@ -101,7 +101,9 @@ func (a *App) listen() (err error) {
 		network, addr := "tcp", a.cfg.LMTP
 		if path, ok := strings.CutPrefix(a.cfg.LMTP, "unix:"); ok {
 			network, addr = "unix", path
-			_ = os.Remove(path) // of a process that was killed; a live one is noticed by its data folder
+			if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
+				_ = os.Remove(path) // of a process that was killed; a live one is noticed by its data folder
+			}
 		}
 		if a.lmtpLis, err = net.Listen(network, addr); err != nil {
 			return fmt.Errorf("CIS_LMTP: %w", err)

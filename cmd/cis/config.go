@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -327,9 +326,7 @@ func newConfig() *cobra.Command {
 			_, settings, err := readConfig(os.Getenv)
 			out := cmd.OutOrStdout()
 			if asJSON {
-				enc := json.NewEncoder(out)
-				enc.SetIndent("", "  ")
-				return errors.Join(enc.Encode(settings), err)
+				return errors.Join(printJSON(out, settings), err)
 			}
 			for _, s := range settings {
 				mark := ""

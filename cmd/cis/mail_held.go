@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/user"
 	"text/tabwriter"
 	"time"
@@ -36,9 +34,7 @@ were proven; "cis mail held drop ID" ends it.`,
 					lines = append(lines, p.describeHeld(ctx, h))
 				}
 				if asJSON {
-					enc := json.NewEncoder(cmd.OutOrStdout())
-					enc.SetIndent("", "  ")
-					return enc.Encode(lines)
+					return printJSON(cmd.OutOrStdout(), lines)
 				}
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 2, 8, 2, ' ', 0)
 				_, _ = fmt.Fprintln(w, "ID\tRECEIVED\tREASON\tFROM\tSUBJECT\tCHECKS")
@@ -105,23 +101,4 @@ func operator() string {
 		return "operator " + u.Username
 	}
 	return "operator"
-}
-
-// withParts opens the log, and the database if asked, for one command.
-func withParts(ctx context.Context, database bool, do func(context.Context, *parts) error) error {
-	cfg, _, err := readConfig(os.Getenv)
-	if err != nil {
-		return err
-	}
-	p, err := openLog(ctx, cfg, newLogger(os.Stderr, cfg.LogLevel))
-	if err != nil {
-		return err
-	}
-	defer p.close()
-	if database {
-		if err := p.openDatabase(ctx); err != nil {
-			return err
-		}
-	}
-	return do(ctx, p)
 }

@@ -272,9 +272,7 @@ func (i *inspector) describe(r itip.Reading, out *inspection) {
 		if n == 0 {
 			out.Method = cal.Method
 		}
-		for _, tzid := range cal.Unknown {
-			out.Unresolved = append(out.Unresolved, tzid)
-		}
+		out.Unresolved = append(out.Unresolved, cal.Unknown...)
 		for _, ev := range cal.Events {
 			if out.UID == "" {
 				out.UID = ev.UID

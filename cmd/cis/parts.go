@@ -138,3 +138,22 @@ func (p *parts) openDatabase(ctx context.Context) (err error) {
 	})
 	return projector.Setup(ctx, p.pool)
 }
+
+// withParts opens the log, and the database if asked, for one command.
+func withParts(ctx context.Context, database bool, do func(context.Context, *parts) error) error {
+	cfg, _, err := readConfig(os.Getenv)
+	if err != nil {
+		return err
+	}
+	p, err := openLog(ctx, cfg, newLogger(os.Stderr, cfg.LogLevel))
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	if database {
+		if err := p.openDatabase(ctx); err != nil {
+			return err
+		}
+	}
+	return do(ctx, p)
+}

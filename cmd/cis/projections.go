@@ -1,9 +1,8 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
-	"os"
 	"text/tabwriter"
 
 	"github.com/calendar-invite-server/cis/internal/projector"
@@ -28,41 +27,29 @@ func newProjectionsStatus() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status", Short: "Show how far each projection has come", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, _, err := readConfig(os.Getenv)
-			if err != nil {
-				return err
-			}
-			p, err := openLog(cmd.Context(), cfg, newLogger(os.Stderr, cfg.LogLevel))
-			if err != nil {
-				return err
-			}
-			defer p.close()
-			if err := p.openDatabase(cmd.Context()); err != nil {
-				return err
-			}
-			head, err := p.store.Head(cmd.Context())
-			if err != nil {
-				return err
-			}
-			stored, err := projector.List(cmd.Context(), p.pool)
-			if err != nil {
-				return err
-			}
-			lines := make([]projectionStatus, 0, len(stored))
-			for _, s := range stored {
-				lines = append(lines, projectionStatus{Stored: s, Head: head, Behind: max(0, int64(head)-s.Position)})
-			}
-			if asJSON {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				return enc.Encode(lines)
-			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 2, 8, 2, ' ', 0)
-			_, _ = fmt.Fprintln(w, "NAME\tVERSION\tGENERATION\tSERVING\tPOSITION\tHEAD\tBEHIND")
-			for _, l := range lines {
-				_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%v\t%d\t%d\t%d\n", l.Name, l.Version, l.Generation, l.Serving, l.Position, l.Head, l.Behind)
-			}
-			return w.Flush()
+			return withParts(cmd.Context(), true, func(ctx context.Context, p *parts) error {
+				head, err := p.store.Head(ctx)
+				if err != nil {
+					return err
+				}
+				stored, err := projector.List(ctx, p.pool)
+				if err != nil {
+					return err
+				}
+				lines := make([]projectionStatus, 0, len(stored))
+				for _, s := range stored {
+					lines = append(lines, projectionStatus{Stored: s, Head: head, Behind: max(0, int64(head)-s.Position)})
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), lines)
+				}
+				w := tabwriter.NewWriter(cmd.OutOrStdout(), 2, 8, 2, ' ', 0)
+				_, _ = fmt.Fprintln(w, "NAME\tVERSION\tGENERATION\tSERVING\tPOSITION\tHEAD\tBEHIND")
+				for _, l := range lines {
+					_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%v\t%d\t%d\t%d\n", l.Name, l.Version, l.Generation, l.Serving, l.Position, l.Head, l.Behind)
+				}
+				return w.Flush()
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -30,6 +30,7 @@ var (
 	errAutomatic = &fault.Error{Kind: fault.Invalid, Code: "automatic-answer", Title: "an automatic answer, which nobody needs"}
 	errReport    = &fault.Error{Kind: fault.Invalid, Code: "report", Title: "a report that changes nothing"}
 	errBounce    = &fault.Error{Kind: fault.NotFound, Code: "bounce-unknown", Title: "a delivery report for no mail of ours"}
+	errMany      = &fault.Error{Kind: fault.Conflict, Code: "forward-limit", Title: "the sender has written to this organizer very often"}
 	errNobody    = &fault.Error{Kind: fault.NotFound, Code: "organizer-unknown", Title: "the address belongs to no organizer"}
 )
 
@@ -257,6 +258,8 @@ func (w *Worker) people(ctx context.Context, l *letter, done mail.MailHandled) (
 		return ignored(done, errNobody), nil
 	case l.from.Unproven && !l.from.Vouched:
 		return w.refuse(ctx, l, done, itip.ErrUnproven)
+	case !l.Released && !w.forwarded.allow(organizer+" "+l.from.Address, time.Now()):
+		return w.refuse(ctx, l, done, errMany)
 	}
 	done.Outcome = mail.Forwarded
 	return done, w.notify(ctx, l, notice.Forward, organizer, nil)
@@ -296,7 +299,7 @@ func (w *Worker) report(ctx context.Context, l *letter, done mail.MailHandled) (
 // refuse records why nothing happened; what somebody may still decide is held. A proven sender who asked for something
 // is told, now and then.
 func (w *Worker) refuse(ctx context.Context, l *letter, done mail.MailHandled, why *fault.Error) (schema.Fact, error) {
-	if Held(why) {
+	if Held(why) && !l.Released { // who released it has decided
 		return mail.MailHeld{Tenant: l.Tenant, MailID: l.MailID, Reason: why.Code, Detail: why.Detail}, nil
 	}
 	done = refused(done, why)
@@ -323,7 +326,7 @@ func (w *Worker) notify(ctx context.Context, l *letter, kind notice.Kind, person
 
 // Held says whether a refusal is one that somebody may overrule.
 func Held(why *fault.Error) bool {
-	return errors.Is(why, itip.ErrUnproven) || errors.Is(why, invitation.ErrProof) || errors.Is(why, event.ErrCrasher)
+	return errors.Is(why, itip.ErrUnproven) || errors.Is(why, invitation.ErrProof) || errors.Is(why, event.ErrCrasher) || errors.Is(why, errMany)
 }
 
 // refused records why nothing happened. Mail that is not about calendars is ignored rather than refused.

@@ -6,18 +6,19 @@ import (
 )
 
 const (
-	talkBurst = 5         // answers somebody gets about mails that could not be used
-	talkEvery = time.Hour // and then one in this time
-	maxTalks  = 10_000
+	talkTime = time.Hour
+	maxTalks = 10_000
 )
 
-// talk keeps us from answering machines that answer: per sender, in memory.
+// talk bounds how often somebody is written to because somebody wrote to us: so many times an hour, in memory. It keeps
+// us from answering machines that answer.
 type talk struct {
-	mu   sync.Mutex
-	last map[string][]time.Time
+	burst int
+	mu    sync.Mutex
+	last  map[string][]time.Time
 }
 
-func newTalk() *talk { return &talk{last: map[string][]time.Time{}} }
+func newTalk(burst int) *talk { return &talk{burst: burst, last: map[string][]time.Time{}} }
 
 func (t *talk) allow(who string, now time.Time) bool {
 	t.mu.Lock()
@@ -26,10 +27,10 @@ func (t *talk) allow(who string, now time.Time) bool {
 		t.last = map[string][]time.Time{}
 	}
 	recent := t.last[who]
-	for len(recent) > 0 && now.Sub(recent[0]) > talkEvery*talkBurst {
+	for len(recent) > 0 && now.Sub(recent[0]) > talkTime {
 		recent = recent[1:]
 	}
-	if len(recent) >= talkBurst {
+	if len(recent) >= t.burst {
 		return false
 	}
 	t.last[who] = append(recent, now)

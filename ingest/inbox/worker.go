@@ -25,16 +25,17 @@ const (
 
 // Worker handles received mails in parallel.
 type Worker struct {
-	todo     todo
-	receiver *Receiver
-	handler  *commands.Handler
-	in       itip.Interpreter
-	auth     *senderauth.Checker
-	told     *talk
-	log      *slog.Logger
-	parallel int
-	wake     chan struct{}
-	handled  *prometheus.CounterVec
+	todo      todo
+	receiver  *Receiver
+	handler   *commands.Handler
+	in        itip.Interpreter
+	auth      *senderauth.Checker
+	told      *talk // of refusals
+	forwarded *talk // to organizers
+	log       *slog.Logger
+	parallel  int
+	wake      chan struct{}
+	handled   *prometheus.CounterVec
 }
 
 // WorkerOptions are what a worker needs.
@@ -56,7 +57,7 @@ func NewWorker(opts WorkerOptions) (*Worker, projector.Projection) {
 		opts.Parallel = 32
 	}
 	w := &Worker{
-		receiver: opts.Receiver, handler: opts.Handler, in: opts.Keys, auth: opts.Auth, told: newTalk(), log: opts.Log, parallel: opts.Parallel, wake: make(chan struct{}, 1),
+		receiver: opts.Receiver, handler: opts.Handler, in: opts.Keys, auth: opts.Auth, told: newTalk(5), forwarded: newTalk(30), log: opts.Log, parallel: opts.Parallel, wake: make(chan struct{}, 1),
 		handled: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "cis_mails_handled_total", Help: "Received mails handled, by outcome."}, []string{"outcome"}),
 	}
 	opts.Registry.MustRegister(w.handled)

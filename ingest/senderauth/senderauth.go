@@ -79,14 +79,6 @@ type Verdict struct {
 	Records    []string // DNS records used
 }
 
-// Proof is the verdict in few words; empty if there is none.
-func (v Verdict) Proof() string {
-	if !v.Pass {
-		return ""
-	}
-	return v.By + " " + v.Domain
-}
-
 // Check finds out whether the address in From is supported. It fails with [ErrTemporary].
 func (c *Checker) Check(ctx context.Context, m Mail) (Verdict, error) {
 	select {

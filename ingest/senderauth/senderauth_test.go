@@ -93,7 +93,7 @@ func TestDKIM(t *testing.T) {
 		}
 	}
 	v, _ := judge(t, Options{Resolver: w}, good)
-	if v.Proof() != "dkim organizer.example" || len(v.Records) != 1 || !strings.HasPrefix(v.Records[0], "rsa._domainkey.organizer.example TXT v=DKIM1") {
+	if v.By != "dkim" || v.Domain != "organizer.example" || len(v.Records) != 1 || !strings.HasPrefix(v.Records[0], "rsa._domainkey.organizer.example TXT v=DKIM1") {
 		t.Errorf("the evidence: %+v", v)
 	}
 }

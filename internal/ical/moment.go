@@ -49,6 +49,7 @@ func (z *zones) momentOf(v, tzid string) (event.Moment, error) {
 		if c, err = z.clock(tzid); err != nil {
 			return event.Moment{}, err
 		}
+		z.floats = z.floats || cleanTZID(tzid) == ""
 	}
 	wall, err := time.Parse(dateTime, strings.TrimSuffix(v, "Z"))
 	if err != nil { // QUIRK: seconds are missing in what some web shops write

@@ -78,6 +78,9 @@ func Read(data []byte) (*Calendar, error) {
 		zones.check(comp)
 	}
 	cal.Unknown = zones.unresolved
+	if zones.floats {
+		cal.Problems = append(cal.Problems, "there are times without a zone; they are taken for "+zones.floating.String())
+	}
 	return cal, nil
 }
 

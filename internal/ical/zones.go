@@ -24,6 +24,7 @@ var ErrZone = errors.New("unknown time zone")
 type zones struct {
 	definitions map[string]*ical.Component // VTIMEZONE by TZID
 	floating    *time.Location             // of times without any zone: X-WR-TIMEZONE, else UTC
+	floats      bool                       // there is such a time
 	resolved    map[string]clock
 	custom      int // how many were read from their rules
 	unresolved  []string
