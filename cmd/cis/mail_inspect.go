@@ -42,6 +42,7 @@ folders of them, and - for standard input; it needs no server, changes nothing, 
 			if err != nil {
 				return err
 			}
+			tuneGC()
 			out := json.NewEncoder(cmd.OutOrStdout())
 			out.SetEscapeHTML(false)
 			return eachFile(args, cmd.InOrStdin(), func(file string, data []byte) error {
@@ -252,7 +253,7 @@ func isCalendar(file string, data []byte) bool {
 
 // author is whom a bare calendar comes from, as far as it says: the attendee of an answer, else the organizer.
 func author(data []byte) string {
-	cal, err := ical.Read(data)
+	cal, err := ical.Read(data[:min(len(data), 64<<10)]) // the first event will do
 	if err != nil || len(cal.Events) == 0 {
 		return "somebody@example.com"
 	}

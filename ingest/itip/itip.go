@@ -137,14 +137,16 @@ func (in Interpreter) Interpret(m Mail) Reading {
 
 func (in Interpreter) read(m Mail, r *Reading) {
 	for _, part := range m.Message.Calendars {
-		cal, err := ical.Read(part.Data)
+		all, err := ical.ReadAll(part.Data)
 		if err != nil {
 			r.Damaged = true
 			r.Notes = append(r.Notes, err.Error())
 			continue
 		}
-		r.Calendars, r.declared = append(r.Calendars, cal), append(r.declared, part.Method)
-		r.Notes = append(r.Notes, cal.Problems...)
+		for _, cal := range all {
+			r.Calendars, r.declared = append(r.Calendars, cal), append(r.declared, part.Method)
+			r.Notes = append(r.Notes, cal.Problems...)
+		}
 	}
 }
 

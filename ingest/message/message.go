@@ -12,6 +12,7 @@ import (
 	"io"
 	"mime"
 	"net/mail"
+	"regexp"
 	"strings"
 
 	"github.com/calendar-invite-server/cis/internal/address"
@@ -22,7 +23,7 @@ import (
 const (
 	maxDepth    = 8       // of nested multiparts
 	maxParts    = 200     // looked at
-	maxCalendar = 5 << 20 // bytes of one calendar part, decoded
+	maxCalendar = 8 << 20 // bytes of one calendar part, decoded
 	maxOther    = 5 << 20 // bytes of a delivery report, a table or winmail.dat
 	maxTables   = 10
 )
@@ -54,9 +55,24 @@ type Calendar struct {
 
 // Parse reads a mail. It fails only when there is no header to read at all.
 func Parse(raw []byte) (*Message, error) {
-	entity, err := message.Read(bytes.NewReader(Trim(raw)))
+	raw = Trim(raw)
+	msg, whole, err := parse(raw)
+	if whole {
+		return msg, nil
+	}
+	// Lines in a header that are none end the reading; without them there may be more.
+	if mended, ok, _ := parse(mend(raw)); mended != nil && (msg == nil || ok || len(mended.Calendars) > len(msg.Calendars)) {
+		mended.Warnings = append(mended.Warnings, "lines that do not belong there were left out of a header")
+		return mended, nil
+	}
+	return msg, err
+}
+
+// parse reads a mail once. whole says that nothing kept it from being read to its end.
+func parse(raw []byte) (_ *Message, whole bool, _ error) {
+	entity, err := message.Read(bytes.NewReader(raw))
 	if entity == nil {
-		return nil, fmt.Errorf("reading a mail: %w", err)
+		return nil, false, fmt.Errorf("reading a mail: %w", err)
 	}
 	p := &parser{msg: &Message{}}
 	p.warn(err)
@@ -69,7 +85,38 @@ func Parse(raw []byte) (*Message, error) {
 		}
 	}
 	p.msg.TNEF = p.msg.TNEF && len(p.msg.Calendars) == 0
-	return p.msg, nil
+	return p.msg, !p.broken, nil
+}
+
+// field begins a line of a header (RFC 5322 §2.2).
+var field = regexp.MustCompile(`^[!-9;-~]+[ \t]*:`)
+
+// mend leaves lines out of headers that are neither fields nor their continuations: of the mail's header, and of what
+// follows a boundary.
+func mend(raw []byte) []byte {
+	var out bytes.Buffer
+	out.Grow(len(raw))
+	header, kept := true, false
+	for line := range bytes.Lines(raw) {
+		bare := bytes.TrimRight(line, "\r\n")
+		switch {
+		case bytes.HasPrefix(bare, []byte("--")):
+			header, kept = true, false
+		case len(bare) == 0:
+			header = false
+		case !header:
+		case bare[0] == ' ' || bare[0] == '\t':
+			if !kept {
+				continue
+			}
+		default:
+			if kept = field.Match(bare); !kept {
+				continue
+			}
+		}
+		out.Write(line)
+	}
+	return out.Bytes()
 }
 
 // Trim removes what mailboxes put in front of a mail. QUIRK: blank lines, and mbox separators (RFC 4155).
@@ -84,8 +131,9 @@ func Trim(raw []byte) []byte {
 }
 
 type parser struct {
-	msg   *Message
-	parts int
+	msg    *Message
+	parts  int
+	broken bool // something could not be read to its end
 }
 
 func (p *parser) warn(err error) {
@@ -151,6 +199,7 @@ func (p *parser) walk(e *message.Entity, depth int) {
 			if part == nil {
 				if !errors.Is(err, io.EOF) { // QUIRK: the closing boundary is missing; what came before counts
 					p.warn(err)
+					p.broken = true
 				}
 				return
 			}

@@ -31,11 +31,13 @@ func TestParse(t *testing.T) {
 	t.Run("damage costs no more than itself", func(t *testing.T) {
 		whole := string(request())
 		for name, data := range map[string]string{
-			"no closing boundary": whole[:strings.LastIndex(whole, "--000000000000mixed--")],
-			"an mbox separator":   "From olga@organizer.example Fri Nov 20 12:00:00 2026\r\n" + whole,
-			"blank lines before":  "\r\n\r\n" + whole,
-			"LF only":             strings.ReplaceAll(whole, "\r\n", "\n"),
-			"an unknown charset":  strings.ReplaceAll(whole, `charset="UTF-8"; method`, `charset="x-unknown"; method`),
+			"no closing boundary":  whole[:strings.LastIndex(whole, "--000000000000mixed--")],
+			"an mbox separator":    "From olga@organizer.example Fri Nov 20 12:00:00 2026\r\n" + whole,
+			"blank lines before":   "\r\n\r\n" + whole,
+			"LF only":              strings.ReplaceAll(whole, "\r\n", "\n"),
+			"a line in the header": strings.Replace(whole, "To: ", "nonsense without a colon\r\nTo: ", 1),
+			"and in a part's":      strings.Replace(whole, "Content-Type: text/html", "more nonsense\r\n and more\r\nContent-Type: text/html", 1),
+			"an unknown charset":   strings.ReplaceAll(whole, `charset="UTF-8"; method`, `charset="x-unknown"; method`),
 		} {
 			m, err := message.Parse([]byte(data))
 			if err != nil || len(m.Calendars) == 0 || !bytes.Contains(m.Calendars[0].Data, []byte("UID:u@google.com")) {

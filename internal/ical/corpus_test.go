@@ -30,7 +30,7 @@ func TestCorpus(t *testing.T) {
 		}
 		files++
 		begin := time.Now()
-		cal, err := ical.Read(data)
+		all, err := ical.ReadAll(data)
 		if took := time.Since(begin); took > time.Second {
 			t.Errorf("%s took %v", path, took)
 		}
@@ -39,13 +39,15 @@ func TestCorpus(t *testing.T) {
 			t.Logf("%s (%d bytes, calendar: %v): %v", path, len(data), bytes.Contains(bytes.ToUpper(data), []byte("BEGIN:VCALENDAR")), err)
 			return nil
 		}
-		if len(cal.Unknown) > 0 {
-			unresolved++
-			t.Logf("%s: unknown zones %q", path, cal.Unknown)
-		}
-		for _, e := range cal.Events {
-			if len(e.Problems) > 0 {
-				t.Logf("%s: %s: %q", path, e.UID, e.Problems)
+		for _, cal := range all {
+			if len(cal.Unknown) > 0 {
+				unresolved++
+				t.Logf("%s: unknown zones %q", path, cal.Unknown)
+			}
+			for _, e := range cal.Events {
+				if len(e.Problems) > 0 {
+					t.Logf("%s: %s: %q", path, e.UID, e.Problems)
+				}
 			}
 		}
 		return nil

@@ -9,15 +9,16 @@ import (
 
 	"github.com/emersion/go-ical"
 	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/unicode"
 )
 
 // Bounds of what is read. A calendar beyond them is refused, a line or parameter beyond them dropped.
 const (
-	MaxBytes  = 5 << 20 // of one calendar object
+	MaxBytes  = 8 << 20 // of a calendar file
 	maxLine   = 64 << 10
 	maxParams = 8 << 10 // of one line's parameters
 	maxDepth  = 8       // of nested components
-	maxComps  = 20_000  // components
+	maxComps  = 100_000 // components
 )
 
 var (
@@ -29,76 +30,106 @@ var (
 	ErrNoCalendar = errors.New("there is no VCALENDAR in it")
 )
 
-// parse builds the component tree of the first VCALENDAR. Problems that were dropped come back beside it.
-func parse(data []byte) (*ical.Component, []string, error) {
+// parse builds the component trees of all calendars. Problems that were dropped come back beside them.
+func parse(data []byte) ([]*ical.Component, []string, error) {
 	if len(data) > MaxBytes {
 		return nil, nil, ErrTooLarge
 	}
-	var problems []string
-	note := func(format string, args ...any) {
-		if len(problems) < 50 {
-			problems = append(problems, fmt.Sprintf(format, args...))
-		}
-	}
-	var stack []*ical.Component
-	var root *ical.Component
-	comps := 0
+	p := parser{}
 	for n, line := range unfold(text(data)) {
 		if len(line) > maxLine {
-			note("line %d is longer than %d bytes", n, maxLine)
+			p.note("line %d is longer than %d bytes", n, maxLine)
 			continue
 		}
-		if len(stack) == 0 { // outside of everything
+		if len(p.stack) == 0 { // outside of everything
 			if line = strings.TrimSpace(line); len(line) < 6 || !strings.EqualFold(line[:6], "BEGIN:") {
 				continue
 			}
 		}
 		prop, err := parseLine(line)
 		if err != nil {
-			note("line %d: %v", n, err)
+			p.note("line %d: %v", n, err)
 			continue
 		}
-		switch prop.Name {
-		case "BEGIN":
-			if comps++; len(stack) >= maxDepth || comps > maxComps {
-				return nil, problems, ErrTooDeep
-			}
-			comp := ical.NewComponent(strings.ToUpper(strings.TrimSpace(prop.Value)))
-			if len(stack) == 0 {
-				if comp.Name != ical.CompCalendar || root != nil {
-					note("line %d: a second calendar, or something outside of one", n)
-					comp = ical.NewComponent("X-IGNORED")
-				} else {
-					root = comp
-				}
-			} else {
-				top := stack[len(stack)-1]
-				top.Children = append(top.Children, comp)
-			}
-			stack = append(stack, comp)
-		case "END":
-			name := strings.ToUpper(strings.TrimSpace(prop.Value))
-			for i := len(stack) - 1; i >= 0; i-- { // an END closes what was left open inside
-				if stack[i].Name == name {
-					stack = stack[:i]
-					break
-				}
-			}
-		default:
-			if len(stack) > 0 {
-				stack[len(stack)-1].Props.Add(prop)
-			}
+		if err := p.take(n, prop); err != nil {
+			return nil, p.problems, err
 		}
 	}
-	if root == nil {
-		return nil, problems, ErrNoCalendar
+	if len(p.roots) == 0 {
+		return nil, p.problems, ErrNoCalendar
 	}
-	return root, problems, nil
+	return p.roots, p.problems, nil
+}
+
+// parser is the state between lines.
+type parser struct {
+	roots    []*ical.Component // calendars
+	stack    []*ical.Component // open components
+	bare     *ical.Component   // the calendar around components that stand in none
+	comps    int
+	problems []string
+}
+
+func (p *parser) note(format string, args ...any) {
+	if len(p.problems) < 50 {
+		p.problems = append(p.problems, fmt.Sprintf(format, args...))
+	}
+}
+
+// take adds a line to the tree. It fails with [ErrTooDeep].
+func (p *parser) take(n int, prop *ical.Prop) error {
+	name := strings.ToUpper(strings.TrimSpace(prop.Value))
+	switch prop.Name {
+	case "BEGIN":
+		if p.comps++; len(p.stack) >= maxDepth || p.comps > maxComps {
+			return ErrTooDeep
+		}
+		comp := ical.NewComponent(name)
+		switch {
+		case name == ical.CompCalendar: // also inside of one that nobody closed
+			p.roots, p.stack = append(p.roots, comp), p.stack[:0]
+		case len(p.stack) > 0:
+			top := p.stack[len(p.stack)-1]
+			top.Children = append(top.Children, comp)
+		case components[name]: // QUIRK: exports that are only a VEVENT
+			if p.bare == nil {
+				p.bare = ical.NewComponent(ical.CompCalendar)
+				p.roots = append(p.roots, p.bare)
+				p.note("line %d: a %s outside of a VCALENDAR", n, name)
+			}
+			p.bare.Children = append(p.bare.Children, comp)
+		default:
+			p.note("line %d: a %.40q outside of a VCALENDAR is left out", n, name)
+		}
+		p.stack = append(p.stack, comp)
+	case "END":
+		for i := len(p.stack) - 1; i >= 0; i-- { // an END closes what was left open inside
+			if p.stack[i].Name == name {
+				p.stack = p.stack[:i]
+				break
+			}
+		}
+	default:
+		if len(p.stack) > 0 {
+			p.stack[len(p.stack)-1].Props.Add(prop)
+		}
+	}
+	return nil
+}
+
+// components may stand in a calendar (RFC 5545 §3.6).
+var components = map[string]bool{
+	ical.CompEvent: true, ical.CompToDo: true, ical.CompJournal: true, ical.CompFreeBusy: true, ical.CompTimezone: true,
 }
 
 // text makes valid UTF-8 without byte order mark and NUL, with line ends of one byte. What is not UTF-8 is taken for windows-1252, the superset of
 // Latin-1 that mails mean when they say nothing.
 func text(data []byte) []byte {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		if decoded, err := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Bytes(data); err == nil {
+			data = decoded
+		}
+	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if bytes.IndexByte(data, 0) >= 0 {
 		data = bytes.ReplaceAll(data, []byte{0}, nil)
@@ -123,7 +154,10 @@ func unfold(data []byte) func(yield func(int, string) bool) {
 			physical, rest, _ := bytes.Cut(data, []byte("\n"))
 			data = rest
 			n++
-			if len(physical) > 0 && (physical[0] == ' ' || physical[0] == '\t') && start > 0 {
+			if len(physical) == 0 { // QUIRK: line ends of CR CR LF leave blank lines, also in front of folded ones
+				continue
+			}
+			if (physical[0] == ' ' || physical[0] == '\t') && start > 0 {
 				if len(line) <= maxLine { // longer is dropped anyway
 					line = append(line, physical[1:]...)
 				}

@@ -56,14 +56,32 @@ type Attendee struct {
 	DelegatedTo []string
 }
 
-// Read reads a calendar object. It fails with [ErrTooLarge], [ErrTooDeep] or [ErrNoCalendar]; anything smaller that is
-// wrong is dropped and noted.
+// Read reads the first calendar of a file; see [ReadAll].
 func Read(data []byte) (*Calendar, error) {
-	root, problems, err := parse(data)
+	all, err := ReadAll(data)
 	if err != nil {
 		return nil, err
 	}
-	cal := &Calendar{Method: strings.ToUpper(strings.TrimSpace(value(root, ical.PropMethod))), ProdID: textOf(root, ical.PropProductID), Problems: problems}
+	return all[0], nil
+}
+
+// ReadAll reads all calendars of a file (RFC 5545 §3.4). It fails with [ErrTooLarge], [ErrTooDeep] or [ErrNoCalendar];
+// anything smaller that is wrong is dropped and noted, with the first calendar.
+func ReadAll(data []byte) ([]*Calendar, error) {
+	roots, problems, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*Calendar, 0, len(roots))
+	for _, root := range roots {
+		all = append(all, readCalendar(root))
+	}
+	all[0].Problems = append(problems, all[0].Problems...)
+	return all, nil
+}
+
+func readCalendar(root *ical.Component) *Calendar {
+	cal := &Calendar{Method: strings.ToUpper(strings.TrimSpace(value(root, ical.PropMethod))), ProdID: textOf(root, ical.PropProductID)}
 	zones := newZones(root)
 	for _, comp := range root.Children {
 		switch comp.Name {
@@ -81,7 +99,7 @@ func Read(data []byte) (*Calendar, error) {
 	if zones.floats {
 		cal.Problems = append(cal.Problems, "there are times without a zone; they are taken for "+zones.floating.String())
 	}
-	return cal, nil
+	return cal
 }
 
 // check resolves every TZID below a component.
