@@ -23,7 +23,7 @@ import (
 const (
 	maxDepth    = 8       // of nested multiparts
 	maxParts    = 200     // looked at
-	maxCalendar = 8 << 20 // bytes of one calendar part, decoded
+	maxCalendar = 6 << 20 // bytes of one calendar part, decoded
 	maxOther    = 5 << 20 // bytes of a delivery report, a table or winmail.dat
 	maxTables   = 10
 )

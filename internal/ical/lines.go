@@ -14,7 +14,7 @@ import (
 
 // Bounds of what is read. A calendar beyond them is refused, a line or parameter beyond them dropped.
 const (
-	MaxBytes  = 8 << 20 // of a calendar file
+	MaxBytes  = 6 << 20 // of a calendar file
 	maxLine   = 64 << 10
 	maxParams = 8 << 10 // of one line's parameters
 	maxDepth  = 8       // of nested components
