@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/internal/problem"
@@ -22,6 +23,9 @@ import (
 
 // maxAttendees is how many attendees the published list shows at most.
 const maxAttendees = 100
+
+// maxInstances is how many dates of a series a list has at most.
+const maxInstances = 100
 
 // API serves reads.
 type API struct {
@@ -50,6 +54,7 @@ func (a *API) Register(r *mux.Router) {
 		"/event/{uid}":            a.event,
 		"/event/{uid}/statistics": a.eventStatistics,
 		"/event/{uid}/attendees":  a.eventAttendees,
+		"/event/{uid}/instances":  a.eventInstances,
 		"/system/events":          a.systemEvents,
 		"/system/statistics":      a.systemStatistics,
 	} {
@@ -141,6 +146,29 @@ func (a *API) eventAttendees(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return write(w, newAttendeesBody(list))
+}
+
+// eventInstances lists the dates of a series from a day on, by default from today; a single event has none.
+func (a *API) eventInstances(w http.ResponseWriter, r *http.Request) error {
+	uid, err := uidOf(r)
+	if err != nil {
+		return err
+	}
+	from := time.Now().UTC().Truncate(24 * time.Hour)
+	if v := r.URL.Query().Get("from"); v != "" {
+		if from, err = time.Parse(time.DateOnly, v); err != nil {
+			return event.ErrInvalid.With("from is a date, like 2026-12-04")
+		}
+	}
+	ev, err := a.events.Event(r.Context(), a.opts.Tenant, uid)
+	if err != nil {
+		return err
+	}
+	exceptions, err := a.events.Exceptions(r.Context(), uid)
+	if err != nil {
+		return err
+	}
+	return write(w, newInstancesBody(ev, exceptions, from, maxInstances))
 }
 
 func (a *API) systemEvents(w http.ResponseWriter, r *http.Request) error {

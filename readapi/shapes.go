@@ -3,8 +3,11 @@ package readapi
 import (
 	"html"
 	"strings"
+	"time"
 	"unicode/utf8"
 
+	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/internal/recur"
 	"github.com/calendar-invite-server/cis/projections/attendees"
 	"github.com/calendar-invite-server/cis/projections/events"
 	"github.com/calendar-invite-server/cis/projections/statistics"
@@ -27,12 +30,58 @@ type eventBody struct {
 	Sequence          int    `json:"sequence"`
 	Status            string `json:"status"`
 	SummaryHTML       string `json:"summary_html"`
+	RRule             string `json:"rrule,omitempty"` // of a series
+}
+
+// instanceBody is a date of a series. Its name is what the instance parameter of other routes takes.
+type instanceBody struct {
+	Instance     string `json:"instance"`
+	Status       string `json:"status"`
+	DTStart      int64  `json:"dtstart"`
+	DTEnd        int64  `json:"dtend"`
+	SummaryHTML  string `json:"summary_html"`
+	LocationHTML string `json:"location_html"`
+}
+
+func newInstancesBody(ev events.Event, exceptions map[event.InstanceID]events.Exception, from time.Time, limit int) []instanceBody {
+	list := []instanceBody{}
+	if ev.Series == nil {
+		return list
+	}
+	for start := range recur.Starts(*ev.Series) {
+		if len(list) == limit {
+			break
+		}
+		at := event.Moment{UTC: start, Local: "x", AllDay: ev.Series.Start.AllDay}
+		e := exceptions[at.Instance()]
+		c := recur.Instance(*ev.Series, at.Instance())
+		c.Summary, c.Location = ev.Summary, ev.Location
+		if e.Content != nil {
+			c = *e.Content
+		}
+		if c.End.UTC.Before(from) {
+			continue
+		}
+		b := instanceBody{
+			Instance: string(at.Instance()), Status: ev.Status, DTStart: c.Start.UTC.Unix(), DTEnd: c.End.UTC.Unix(), SummaryHTML: escaped(c.Summary), LocationHTML: escaped(c.Location),
+		}
+		if e.Cancelled {
+			b.Status = string(event.Cancelled)
+		}
+		list = append(list, b)
+	}
+	return list
 }
 
 func newEventBody(ev events.Event, people map[string]attendees.Person) eventBody {
 	mailto, name := organizer(ev, people)
+	rrule := ""
+	if ev.Series != nil {
+		rrule = ev.Series.Recurrence.Rule
+	}
 	return eventBody{
-		UID: ev.UID, Created: ev.Created.Unix(), DescriptionHTML: escaped(ev.Description), DTEnd: ev.Ends.Unix(), DTStart: ev.Starts.Unix(),
+		RRule: rrule,
+		UID:   ev.UID, Created: ev.Created.Unix(), DescriptionHTML: escaped(ev.Description), DTEnd: ev.Ends.Unix(), DTStart: ev.Starts.Unix(),
 		LastModified: ev.Changed.Unix(), LocationHTML: escaped(ev.Location), MailTo: mailto, Organizer: name,
 		OriginalOrganizer: people[ev.OriginalOrganizerID].Address, ProdID: ev.ProdID, Sequence: ev.Sequence, Status: ev.Status,
 		SummaryHTML: escaped(ev.Summary),

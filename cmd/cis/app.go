@@ -136,7 +136,7 @@ func (a *App) wire() (err error) {
 	var todo, ledger projector.Projection
 	a.worker, todo = inbox.NewWorker(inbox.WorkerOptions{
 		Pool: a.pool, Receiver: a.receiver, Handler: a.handler, Keys: itip.Interpreter{Keys: a.keys, Addresses: book},
-		Auth: a.cfg.checker(), Log: a.log, Registry: a.registry, Alone: a.own,
+		Auth: a.cfg.checker(), Relays: a.cfg.Proxies, Log: a.log, Registry: a.registry, Alone: a.own,
 	})
 	a.couriers, ledger = notifier.NewCouriers(notifier.Options{
 		Pool: a.pool, Handler: a.handler, Keys: a.keys, Addresses: book, Transport: a.transport, Composer: composer, Mails: a.facts,

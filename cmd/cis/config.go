@@ -167,7 +167,7 @@ func readConfig(lookup func(string) string) (*Config, []setting, error) {
 	c.Landing = e.get("CIS_LANDING", strings.TrimSuffix(c.PublicURL, "/")+"/thanks", "page after an invite link")
 	c.LandingHosts = list(strings.ToLower(e.get("CIS_LANDING_HOSTS", "", "further hosts a link's landing parameter may name, separated by commas")))
 	c.MailAuth = e.get("CIS_MAIL_AUTH", map[bool]string{true: "off", false: "enforce"}[c.Domain == "localhost"], "whether senders must be proven: enforce, off")
-	c.AuthServID = e.get("CIS_AUTHSERV_ID", "", "believe the topmost Authentication-Results of this host, a mail server in front of this one, and check nothing here")
+	c.AuthServID = e.get("CIS_AUTHSERV_ID", "", "believe the topmost Authentication-Results of this host, a mail server in front of this one, on mail by LMTP, IMAP, or SMTP from this machine or CIS_TRUSTED_PROXIES")
 	c.Sealers = list(strings.ToLower(e.get("CIS_ARC_SEALERS", "", "domains of forwarders whose ARC seals are believed, separated by commas")))
 	c.Google = e.toggle("CIS_GOOGLE_CALENDAR", true, "accept what Google Calendar signs in its users' names: on, off")
 	c.DNS = e.get("CIS_DNS", "", "DNS server for checking senders, host:port; empty: the system's")
@@ -187,7 +187,7 @@ func readConfig(lookup func(string) string) (*Config, []setting, error) {
 }
 
 func (c *Config) readProxies(e *environment) {
-	for _, s := range list(e.get("CIS_TRUSTED_PROXIES", "", "addresses or networks whose X-Forwarded-For is believed")) {
+	for _, s := range list(e.get("CIS_TRUSTED_PROXIES", "", "addresses or networks whose X-Forwarded-For and, with CIS_AUTHSERV_ID, Authentication-Results are believed")) {
 		if ip := net.ParseIP(s); ip != nil {
 			bits := 8 * len(ip.To16())
 			c.Proxies = append(c.Proxies, &net.IPNet{IP: ip.To16(), Mask: net.CIDRMask(bits, bits)})

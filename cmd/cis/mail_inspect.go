@@ -233,7 +233,7 @@ func (i *inspector) sender(ctx context.Context, raw []byte, m *itip.Mail, out *i
 		out.Sender.Reason = "nothing was looked up (--dns); it is taken to come from whom it says"
 		return
 	}
-	v, err := i.auth.Check(ctx, senderauth.Mail{Raw: raw, Message: m.Message})
+	v, err := i.auth.Check(ctx, senderauth.Mail{Raw: raw, Message: m.Message, Relayed: true})
 	proof := inbox.Proof(tenant, "", v)
 	m.From = inbox.SenderOf(m.From, m.Message, proof)
 	out.Sender = inspectedSender{Verdict: string(proof.Verdict), By: v.By, Domain: v.Domain, Reason: v.Reason, Results: v.Results, Records: v.Records}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -72,6 +73,25 @@ func TestSeries(t *testing.T) {
 		}
 		if n := len(p.sink.Mails(bob)); n != 2 {
 			t.Errorf("Bob has %d mails", n)
+		}
+	})
+	t.Run("its dates are listed by name", func(t *testing.T) {
+		eventually(t, p.ctx, "the list", func() error {
+			_, body, err := p.get(p.ctx, "/event/"+uid+"/instances", p.key)
+			var list []struct{ Instance, Status string }
+			if err == nil {
+				err = json.Unmarshal(body, &list)
+			}
+			if err != nil || len(list) != 4 || list[1].Instance != string(id(1)) || list[1].Status != "confirmed" || list[2].Status != "cancelled" {
+				return fmt.Errorf("%s, %v", body, err)
+			}
+			return nil
+		})
+		if _, body, err := p.get(p.ctx, "/event/"+uid, p.key); err != nil || !strings.Contains(string(body), `"rrule":"FREQ=WEEKLY;COUNT=4"`) {
+			t.Errorf("%s, %v", body, err)
+		}
+		if code, _, err := p.get(p.ctx, "/event/"+uid+"/instances?from=tomorrow", p.key); err != nil || code != 400 {
+			t.Errorf("%d, %v", code, err)
 		}
 	})
 	t.Run("answers to all of it and to one date are counted apart", func(t *testing.T) {

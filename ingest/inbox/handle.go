@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +56,20 @@ func (l *letter) to(w *Worker, base string) (token string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// relayed says whether the mail came through a mail server of ours: by a door only that one uses, or from an address
+// that is trusted.
+func (w *Worker) relayed(m mail.MailReceived) bool {
+	switch m.Door {
+	case "lmtp", "imap", "import":
+		return true
+	case "smtp":
+		host, _, _ := net.SplitHostPort(m.Client)
+		ip := net.ParseIP(host)
+		return ip != nil && (ip.IsLoopback() || slices.ContainsFunc(w.relays, func(n *net.IPNet) bool { return n.Contains(ip) }))
+	}
+	return false
 }
 
 // client is who brought the mail, where that is its sender's mail server.
@@ -157,6 +173,7 @@ func (w *Worker) authenticate(ctx context.Context, l *letter) error {
 	if l.proof.Verdict == "" {
 		v, err := w.auth.Check(ctx, senderauth.Mail{
 			Raw: l.raw, Message: l.msg, From: l.received.From, Client: l.client(), HELO: l.received.HELO,
+			Relayed: w.relayed(l.received),
 		})
 		if err != nil && time.Since(l.Received) < checkFor {
 			return err

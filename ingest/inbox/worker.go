@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type Worker struct {
 	handler   *commands.Handler
 	in        itip.Interpreter
 	auth      *senderauth.Checker
+	relays    []*net.IPNet
 	told      *talk // of refusals
 	forwarded *talk // to organizers
 	log       *slog.Logger
@@ -45,6 +47,7 @@ type WorkerOptions struct {
 	Handler  *commands.Handler
 	Keys     itip.Interpreter
 	Auth     *senderauth.Checker // nil: nothing is checked, the header is believed
+	Relays   []*net.IPNet        // mail servers of ours, beside this machine
 	Log      *slog.Logger
 	Parallel int  // mails at a time; default 32
 	Alone    bool // this is the only process that can be handling mails
@@ -57,7 +60,7 @@ func NewWorker(opts WorkerOptions) (*Worker, projector.Projection) {
 		opts.Parallel = 32
 	}
 	w := &Worker{
-		receiver: opts.Receiver, handler: opts.Handler, in: opts.Keys, auth: opts.Auth, told: newTalk(5), forwarded: newTalk(30), log: opts.Log, parallel: opts.Parallel, wake: make(chan struct{}, 1),
+		receiver: opts.Receiver, handler: opts.Handler, in: opts.Keys, auth: opts.Auth, relays: opts.Relays, told: newTalk(5), forwarded: newTalk(30), log: opts.Log, parallel: opts.Parallel, wake: make(chan struct{}, 1),
 		handled: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "cis_mails_handled_total", Help: "Received mails handled, by outcome."}, []string{"outcome"}),
 	}
 	opts.Registry.MustRegister(w.handled)

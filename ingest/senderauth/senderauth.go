@@ -36,7 +36,7 @@ const (
 // Options are what a checker needs.
 type Options struct {
 	Resolver   Resolver // default: the system's, with a cache
-	AuthServID string   // believe the topmost Authentication-Results of this host, and check nothing ourselves
+	AuthServID string   // believe the topmost Authentication-Results of this host on relayed mail, and check nothing ourselves
 	Sealers    []string // domains whose ARC seals are believed
 	NoGoogle   bool     // do not accept what Google Calendar sends in its users' names
 	Parallel   int      // checks at a time; default 32
@@ -66,6 +66,7 @@ type Mail struct {
 	From    string // envelope sender
 	Client  string // host:port the mail came from; empty: not over SMTP, so SPF says nothing
 	HELO    string
+	Relayed bool // it came through a mail server of ours, whose Authentication-Results may be believed
 }
 
 // Verdict is what was found out.
@@ -94,7 +95,7 @@ func (c *Checker) Check(ctx context.Context, m Mail) (Verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	k := &check{ctx: ctx, opts: c.opts, mail: m, from: from, raw: message.Trim(m.Raw), dns: &recorder{next: c.opts.Resolver}}
-	if c.opts.AuthServID != "" {
+	if c.opts.AuthServID != "" && m.Relayed {
 		k.relay()
 	} else {
 		k.all()

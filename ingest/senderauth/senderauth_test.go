@@ -184,10 +184,18 @@ func TestRelay(t *testing.T) {
 		{"nobody says anything", "X-Nothing: 1", false},
 		{"it cannot be read", "Authentication-Results: mx.cis.example; ;;=;", false},
 	} {
-		v, err := judge(t, believe, mailFrom("olga@organizer.example", c.header))
+		v, err := judge(t, believe, mailFrom("olga@organizer.example", c.header), func(m *Mail) { m.Relayed = true })
 		if err != nil || v.Pass != c.pass || c.pass && v.By != "relay" {
 			t.Errorf("%s: %+v, %v", c.name, v, err)
 		}
+	}
+}
+
+// TestNotRelayed: who comes past the relay may write what they like.
+func TestNotRelayed(t *testing.T) {
+	raw := mailFrom("olga@organizer.example", "Authentication-Results: mx.cis.example; dkim=pass header.d=organizer.example")
+	if v, err := judge(t, Options{Resolver: mailsign.New(), AuthServID: "mx.cis.example"}, raw); err != nil || v.Pass {
+		t.Errorf("got %+v, %v", v, err)
 	}
 }
 

@@ -16,7 +16,7 @@ var tables string
 
 // Projection keeps the table event.
 func Projection() projector.Projection {
-	return projector.Projection{Name: "events", Version: 1, Prefixes: []string{event.StreamPrefix}, Tables: tables, Apply: apply}
+	return projector.Projection{Name: "events", Version: 2, Prefixes: []string{event.StreamPrefix}, Tables: tables, Apply: apply}
 }
 
 // apply writes one statement per fact, all in one round trip: events change far less often than answers come in.
@@ -35,13 +35,27 @@ func queue(batch *pgx.Batch, t projector.Tables, rec facts.Recorded) {
 		c := f.Content
 		batch.Queue(t.SQL(`
 			INSERT INTO @.event (tenant, uid, organizer_id, original_organizer_id, status, sequence, prodid,
-				summary, description, location, starts, ends, created, changed, position)
-			VALUES ($1, $2, $3, $4, 'confirmed', 0, $5, $6, $7, $8, $9, $10, $11, $11, $12)`),
-			f.Tenant, f.UID, f.OrganizerID, f.OriginalOrganizerID, f.Source.ProdID, c.Summary, c.Description, c.Location, c.Start.UTC, c.End.UTC, at, pos)
+				summary, description, location, starts, ends, created, changed, position, series)
+			VALUES ($1, $2, $3, $4, 'confirmed', 0, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)`),
+			f.Tenant, f.UID, f.OrganizerID, f.OriginalOrganizerID, f.Source.ProdID, c.Summary, c.Description, c.Location, c.Start.UTC, c.End.UTC, at, pos, series(c))
 	case event.EventUpdated:
 		queueContent(batch, t, rec, f.UID, f.Sequence, f.Content, f.Source)
+		if len(f.Dropped) > 0 {
+			batch.Queue(t.SQL(`DELETE FROM @.exception WHERE uid = $1 AND instance = ANY($2)`), f.UID, f.Dropped)
+		}
 	case event.EventReinstated:
 		queueContent(batch, t, rec, f.UID, f.Sequence, f.Content, f.Source)
+		batch.Queue(t.SQL(`DELETE FROM @.exception WHERE uid = $1`), f.UID)
+	case event.InstanceUpdated:
+		batch.Queue(t.SQL(`
+			INSERT INTO @.exception (uid, instance, cancelled, content) VALUES ($1, $2, false, $3)
+			ON CONFLICT (uid, instance) DO UPDATE SET cancelled = false, content = excluded.content`), f.UID, f.Instance, f.Content)
+		batch.Queue(t.SQL(`UPDATE @.event SET changed = $2, position = $3 WHERE uid = $1`), f.UID, at, pos)
+	case event.InstanceCancelled:
+		batch.Queue(t.SQL(`
+			INSERT INTO @.exception (uid, instance, cancelled) VALUES ($1, $2, true) ON CONFLICT (uid, instance) DO UPDATE SET cancelled = true`),
+			f.UID, f.Instance)
+		batch.Queue(t.SQL(`UPDATE @.event SET changed = $2, position = $3 WHERE uid = $1`), f.UID, at, pos)
 	case event.EventCancelled:
 		batch.Queue(t.SQL(`UPDATE @.event SET status = 'cancelled', sequence = $2, changed = $3, position = $4 WHERE uid = $1`),
 			f.UID, f.Sequence, at, pos)
@@ -51,7 +65,15 @@ func queue(batch *pgx.Batch, t projector.Tables, rec facts.Recorded) {
 func queueContent(batch *pgx.Batch, t projector.Tables, rec facts.Recorded, uid string, sequence int, c event.Content, s event.Source) {
 	batch.Queue(t.SQL(`
 		UPDATE @.event SET status = 'confirmed', sequence = $2, prodid = $3, summary = $4, description = $5, location = $6,
-			starts = $7, ends = $8, changed = $9, position = $10
+			starts = $7, ends = $8, changed = $9, position = $10, series = $11
 		WHERE uid = $1`),
-		uid, sequence, s.ProdID, c.Summary, c.Description, c.Location, c.Start.UTC, c.End.UTC, rec.Created, int64(rec.Position))
+		uid, sequence, s.ProdID, c.Summary, c.Description, c.Location, c.Start.UTC, c.End.UTC, rec.Created, int64(rec.Position), series(c))
+}
+
+// series is what says when a series takes place; nil for a single event.
+func series(c event.Content) *event.Content {
+	if c.Recurrence.IsZero() {
+		return nil
+	}
+	return &event.Content{Start: c.Start, End: c.End, Recurrence: c.Recurrence}
 }

@@ -27,9 +27,17 @@ type Event struct {
 	Created             time.Time
 	Changed             time.Time
 	Position            int64
+	Series              *event.Content // when it takes place, of a series
 }
 
-const columns = `uid, organizer_id, original_organizer_id, status, sequence, prodid, summary, description, location, starts, ends, created, changed, position`
+// Exception is an instance that differs from its series.
+type Exception struct {
+	Instance  event.InstanceID
+	Cancelled bool
+	Content   *event.Content // nil: as the series says
+}
+
+const columns = `uid, organizer_id, original_organizer_id, status, sequence, prodid, summary, description, location, starts, ends, created, changed, position, series`
 
 // Reader reads events.
 type Reader struct {
@@ -57,6 +65,24 @@ func (r *Reader) Event(ctx context.Context, tenant, uid string) (Event, error) {
 		err = event.ErrUnknown
 	}
 	return ev, err
+}
+
+// Exceptions returns the instances of an event that differ from it.
+func (r *Reader) Exceptions(ctx context.Context, uid string) (map[event.InstanceID]Exception, error) {
+	t, err := r.serving.Tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := r.pool.Query(ctx, t.SQL(`SELECT instance, cancelled, content FROM @.exception WHERE uid = $1`), uid)
+	if err != nil {
+		return nil, err
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Exception])
+	byID := make(map[event.InstanceID]Exception, len(list))
+	for _, e := range list {
+		byID[e.Instance] = e
+	}
+	return byID, err
 }
 
 // Newest returns a tenant's events, newest change first.

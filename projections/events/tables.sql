@@ -14,7 +14,16 @@ CREATE TABLE @.event (
 	ends                  timestamptz NOT NULL,
 	created               timestamptz NOT NULL,
 	changed               timestamptz NOT NULL,
-	position              bigint      NOT NULL  -- of the last fact, for paging and ETag
+	position              bigint      NOT NULL, -- of the last fact, for paging and ETag
+	series                jsonb                 -- of a series: its start, end and recurrence, as in the fact
+);
+-- Instances that differ from their series.
+CREATE TABLE @.exception (
+	uid       text    NOT NULL,
+	instance  text    NOT NULL, -- the original start: 20261204T090000Z, or 20261204
+	cancelled boolean NOT NULL,
+	content   jsonb,            -- what it is like, as in the fact; null: as the series says
+	PRIMARY KEY (uid, instance)
 );
 CREATE INDEX ON @.event (tenant, changed DESC, uid);
 CREATE INDEX ON @.event (tenant, organizer_id, changed DESC, uid);
