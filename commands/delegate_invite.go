@@ -20,10 +20,10 @@ func (c DelegateInvite) Decide(s invitation.State) ([]invitation.Fact, error) {
 		return nil, invitation.ErrUnknown
 	case c.DelegateID == "" || c.DelegateID == c.AttendeeID:
 		return nil, invitation.ErrDelegate
-	case !s.LastReply.IsZero() && !c.Reply.NewerThan(s.LastReply), s.DelegateID == c.DelegateID:
+	case !s.LastReply.IsZero() && !c.revision().NewerThan(s.LastReply), s.DelegateID == c.DelegateID:
 		return nil, nil
 	}
 	return []invitation.Fact{invitation.InviteDelegated{
-		Ref: c.ref(), OrganizerID: c.Event.OrganizerID, DelegateID: c.DelegateID, Delegate: c.Delegate, Reply: c.Reply, Proof: c.Proof,
+		Ref: c.ref(), OrganizerID: c.Event.OrganizerID, DelegateID: c.DelegateID, Delegate: c.Delegate, Reply: c.revision(), Proof: c.Proof,
 	}}, nil
 }

@@ -21,11 +21,11 @@ func (c RecordCounter) Decide(s invitation.State) ([]invitation.Fact, error) {
 	switch {
 	case !s.Exists:
 		return nil, invitation.ErrUnknown
-	case s.Counter.Number > 0 && !c.Reply.NewerThan(s.Counter.Reply):
+	case s.Counter.Number > 0 && !c.revision().NewerThan(s.Counter.Reply):
 		return nil, nil
 	}
 	return []invitation.Fact{invitation.CounterReceived{
-		Ref: c.ref(), OrganizerID: c.Event.OrganizerID, Number: s.Counter.Number + 1, Instance: c.Instance, Reply: c.Reply,
+		Ref: c.ref(), OrganizerID: c.Event.OrganizerID, Number: s.Counter.Number + 1, Instance: c.Instance, Reply: c.revision(),
 		Start: c.Start, End: c.End, Location: c.Location, Comment: c.Comment, Proof: c.Proof,
 	}}, nil
 }

@@ -27,6 +27,14 @@ func (a Answer) ref() invitation.Ref {
 	return invitation.Ref{Tenant: a.Tenant, EventUID: a.EventUID, AttendeeID: a.AttendeeID}
 }
 
+// revision is which version of the event was answered, and when. A SEQUENCE nobody has sent counts as the current one:
+// some clients raise it, and the next one they use does not.
+func (a Answer) revision() event.Revision {
+	r := a.Reply
+	r.Sequence = min(r.Sequence, a.Event.At(a.Instance, recur.Instance).Sequence)
+	return r
+}
+
 // check refuses answers to what does not exist, and those that somebody writes for an attendee nobody knows.
 func (a Answer) check(s invitation.State) error {
 	switch {
@@ -58,6 +66,7 @@ func (c RecordReply) Decide(s invitation.State) ([]invitation.Fact, error) {
 		return nil, err
 	}
 	previous, last := s.Answer(c.Instance)
+	reply := c.revision()
 	switch {
 	case c.Status == "" || c.Status == invitation.NoAction:
 		return nil, invitation.ErrAnswer
@@ -65,15 +74,15 @@ func (c RecordReply) Decide(s invitation.State) ([]invitation.Fact, error) {
 		return nil, event.ErrCrasher
 	case !s.Exists && !c.Vouched && c.Event.Crashers == event.CrashersCancel:
 		return c.turnAway(s), nil
-	case s.Exists && !last.IsZero() && !c.Reply.NewerThan(last):
+	case s.Exists && !last.IsZero() && !reply.NewerThan(last):
 		return nil, nil // older, or the same again
 	case s.Exists && previous == c.Status && s.ProdID == c.ProdID && c.Comment == "":
 		return nil, nil
 	}
 	fact := invitation.RsvpReceived{
 		Ref: c.ref(), OrganizerID: c.Event.OrganizerID, Address: c.Address, Name: c.Name,
-		Status: c.Status, Previous: previous, ProdID: c.ProdID, PreviousProdID: s.ProdID, Reply: c.Reply, Comment: c.Comment,
-		Instance: c.Instance, SentBy: c.SentBy, Proof: c.Proof, Stale: c.Reply.Sequence < c.Event.At(c.Instance, recur.Instance).Sequence,
+		Status: c.Status, Previous: previous, ProdID: c.ProdID, PreviousProdID: s.ProdID, Reply: reply, Comment: c.Comment,
+		Instance: c.Instance, SentBy: c.SentBy, Proof: c.Proof, Stale: reply.Sequence < c.Event.At(c.Instance, recur.Instance).Sequence,
 	}
 	if c.Instance == "" {
 		fact.Apart = s.Apart()

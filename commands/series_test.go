@@ -154,6 +154,8 @@ func TestAnswers(t *testing.T) {
 	bySomebody, old := known, known
 	bySomebody.SentBy = "pa@example.com"
 	old.Stale, old.Reply = true, stale.Reply
+	raised := reply(live)
+	raised.Reply.Sequence = 7
 	away := invitation.CrasherTurnedAway{Ref: ref, OrganizerID: "org", Address: "ann@example.com"}
 	decidertest.Run(t, invitation.Evolve,
 		inviteCase{Name: "a stranger's answer can be held", When: reply(held), Err: event.ErrCrasher},
@@ -163,6 +165,7 @@ func TestAnswers(t *testing.T) {
 		inviteCase{Name: "policies are for strangers", Given: facts(requested), When: reply(held), Then: facts(known)},
 		inviteCase{Name: "somebody else may answer for an attendee", Given: facts(requested), When: assisted, Then: facts(bySomebody)},
 		inviteCase{Name: "but not for a stranger", When: assisted, Err: invitation.ErrProof},
+		inviteCase{Name: "a SEQUENCE nobody has sent counts as the current one", Given: facts(requested), When: raised, Then: facts(known)},
 		inviteCase{Name: "an answer to an older version is shown as stale", Given: facts(requested), When: stale, Then: facts(old)},
 	)
 }

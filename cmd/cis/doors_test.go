@@ -319,6 +319,8 @@ func TestMailCommands(t *testing.T) {
 		{[]string{"event", "decline-counter", uid, "nobody"}, "not a mail address"},
 		{[]string{"recipient", "restore", "ann@example.com"}, "again"},
 		{[]string{"mail", "replay", "--dry-run"}, ""},
+		{[]string{"mail", "held", "drop"}, "name the mails"},
+		{[]string{"mail", "held", "drop", "--older-than", "1ms"}, held[2].ID + "  dropped"},
 		{[]string{"mail", "replay"}, "--dry-run"},
 		{[]string{"dkim", "generate", "--type", "ed25519", "--out", filepath.Join(t.TempDir(), "k.pem")}, "v=DKIM1; k=ed25519"},
 		{[]string{"dkim", "generate", "--type", "dsa"}, "neither"},

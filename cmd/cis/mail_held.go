@@ -75,11 +75,29 @@ func (p *parts) describeHeld(ctx context.Context, h inbox.HeldMail) heldLine {
 }
 
 func newJudge(use, short string, release bool) *cobra.Command {
-	return &cobra.Command{
-		Use: use + " ID…", Short: short, Args: cobra.MinimumNArgs(1),
+	var age time.Duration
+	cmd := &cobra.Command{
+		Use: use + " ID…", Short: short,
+		Args: func(_ *cobra.Command, ids []string) error {
+			if len(ids) == 0 && age == 0 {
+				return errors.New("name the mails, as \"cis mail held\" lists them")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return withParts(cmd.Context(), false, func(ctx context.Context, p *parts) error {
+			return withParts(cmd.Context(), age > 0, func(ctx context.Context, p *parts) error {
 				var failed []error
+				if age > 0 {
+					held, err := inbox.ListHeld(ctx, p.pool, tenant, 10_000)
+					if err != nil {
+						return err
+					}
+					for _, h := range held {
+						if time.Since(h.Received) > age {
+							ids = append(ids, h.MailID)
+						}
+					}
+				}
 				for _, id := range ids {
 					meta := commands.From("operator", tenant, uuid.NewString(), 0)
 					_, err := commands.NewHandler(p.facts).JudgeMail(ctx, meta, commands.JudgeMail{Tenant: tenant, MailID: id, Release: release, By: operator()})
@@ -93,6 +111,10 @@ func newJudge(use, short string, release bool) *cobra.Command {
 			})
 		},
 	}
+	if !release {
+		cmd.Flags().DurationVar(&age, "older-than", 0, "also all that came in longer ago than this, like 720h")
+	}
+	return cmd
 }
 
 // operator is who works at this machine.

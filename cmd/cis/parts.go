@@ -145,7 +145,11 @@ func withParts(ctx context.Context, database bool, do func(context.Context, *par
 	if err != nil {
 		return err
 	}
-	p, err := openLog(ctx, cfg, newLogger(os.Stderr, cfg.LogLevel))
+	level := cfg.LogLevel
+	if level == slog.LevelInfo {
+		level = slog.LevelWarn // a command says what it was asked for
+	}
+	p, err := openLog(ctx, cfg, newLogger(os.Stderr, level))
 	if err != nil {
 		return err
 	}
