@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/calendar-invite-server/cis/domain/decider"
@@ -44,22 +45,31 @@ type Done struct {
 	Position uint64 // in the log, of the last fact appended
 }
 
-// CreateEvent carries out the command. It fails with the domain's refusals.
-func (h *Handler) CreateEvent(ctx context.Context, meta Meta, c CreateEvent) (Done, error) {
-	defer h.events.forget(c.UID)
-	return handle(ctx, h, meta, event.Evolve, Command[event.State, event.Fact](c))
+// ForEvent carries out a command about an event. It fails with the domain's refusals.
+func (h *Handler) ForEvent(ctx context.Context, meta Meta, c Command[event.State, event.Fact]) (Done, error) {
+	defer h.events.forget(strings.TrimPrefix(c.Stream(), event.StreamPrefix))
+	return handle(ctx, h, meta, event.Evolve, c)
 }
 
-// UpdateEvent carries out the command.
-func (h *Handler) UpdateEvent(ctx context.Context, meta Meta, c UpdateEvent) (Done, error) {
-	defer h.events.forget(c.UID)
-	return handle(ctx, h, meta, event.Evolve, Command[event.State, event.Fact](c))
+// ForInvitation carries out a command about an invitation. Those that the handler knows more about have methods of
+// their own: RequestInvite and RecordDelivery.
+func (h *Handler) ForInvitation(ctx context.Context, meta Meta, c Command[invitation.State, invitation.Fact]) (Done, error) {
+	return handle(ctx, h, meta, invitation.Evolve, c)
 }
 
-// CancelEvent carries out the command.
-func (h *Handler) CancelEvent(ctx context.Context, meta Meta, c CancelEvent) (Done, error) {
-	defer h.events.forget(c.UID)
-	return handle(ctx, h, meta, event.Evolve, Command[event.State, event.Fact](c))
+// ForNotice carries out a command about a notice.
+func (h *Handler) ForNotice(ctx context.Context, meta Meta, c Command[notice.State, notice.Fact]) (Done, error) {
+	return handle(ctx, h, meta, notice.Evolve, c)
+}
+
+// ForRecipient carries out a command about a recipient.
+func (h *Handler) ForRecipient(ctx context.Context, meta Meta, c Command[recipient.State, recipient.Fact]) (Done, error) {
+	return handle(ctx, h, meta, recipient.Evolve, c)
+}
+
+// ForMail carries out a command about a received mail.
+func (h *Handler) ForMail(ctx context.Context, meta Meta, c Command[mail.State, mail.Fact]) (Done, error) {
+	return handle(ctx, h, meta, mail.Evolve, c)
 }
 
 // RequestInvite carries out the command. Nearly always it is the first about its invitation, so that is assumed; the
@@ -73,40 +83,6 @@ func (h *Handler) RequestInvite(ctx context.Context, meta Meta, c RequestInvite)
 	return handleFrom(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c), Invitation{Revision: eventstore.NoStream})
 }
 
-// UpdateInstance carries out the command.
-func (h *Handler) UpdateInstance(ctx context.Context, meta Meta, c UpdateInstance) (Done, error) {
-	defer h.events.forget(c.UID)
-	return handle(ctx, h, meta, event.Evolve, Command[event.State, event.Fact](c))
-}
-
-// CancelInstance carries out the command.
-func (h *Handler) CancelInstance(ctx context.Context, meta Meta, c CancelInstance) (Done, error) {
-	defer h.events.forget(c.UID)
-	return handle(ctx, h, meta, event.Evolve, Command[event.State, event.Fact](c))
-}
-
-// ChangePolicy carries out the command.
-func (h *Handler) ChangePolicy(ctx context.Context, meta Meta, c ChangePolicy) (Done, error) {
-	defer h.events.forget(c.UID)
-	return handle(ctx, h, meta, event.Evolve, Command[event.State, event.Fact](c))
-}
-
-// Answered carries out a command about an invitation: RecordReply, DelegateInvite, RecordCounter, DeclineCounter,
-// RequestResend, RecordBounce or WithdrawInvite.
-func (h *Handler) Answered(ctx context.Context, meta Meta, c Command[invitation.State, invitation.Fact]) (Done, error) {
-	return handle(ctx, h, meta, invitation.Evolve, c)
-}
-
-// SuppressRecipient carries out the command.
-func (h *Handler) SuppressRecipient(ctx context.Context, meta Meta, c SuppressRecipient) (Done, error) {
-	return handle(ctx, h, meta, recipient.Evolve, Command[recipient.State, recipient.Fact](c))
-}
-
-// JudgeMail carries out the command.
-func (h *Handler) JudgeMail(ctx context.Context, meta Meta, c JudgeMail) (Done, error) {
-	return handle(ctx, h, meta, mail.Evolve, Command[mail.State, mail.Fact](c))
-}
-
 // Mail returns a mail as it is now, with the revision of its stream.
 func (h *Handler) Mail(ctx context.Context, id string) (Seen[mail.State], error) {
 	return load(ctx, h.log, mail.Stream(id), mail.Evolve)
@@ -115,16 +91,6 @@ func (h *Handler) Mail(ctx context.Context, id string) (Seen[mail.State], error)
 // RecordDelivery carries out the command, starting from the invitation as the courier saw it.
 func (h *Handler) RecordDelivery(ctx context.Context, meta Meta, c RecordDelivery, seen Invitation) (Done, error) {
 	return handleFrom(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c), seen)
-}
-
-// RequestNotice carries out the command.
-func (h *Handler) RequestNotice(ctx context.Context, meta Meta, c RequestNotice) (Done, error) {
-	return handle(ctx, h, meta, notice.Evolve, Command[notice.State, notice.Fact](c))
-}
-
-// RecordNotice carries out the command.
-func (h *Handler) RecordNotice(ctx context.Context, meta Meta, c RecordNotice) (Done, error) {
-	return handle(ctx, h, meta, notice.Evolve, Command[notice.State, notice.Fact](c))
 }
 
 // Seen is a state with the revision of the stream it was folded from.

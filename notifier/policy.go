@@ -280,7 +280,7 @@ func (c *Couriers) notice(o owed, l *letter) verdict {
 	l.kind, l.token = o.Kind, c.opts.Keys.MessageID(ref.NoticeID)
 	l.bounce = l.token[:32]
 	return verdict{letter: l, record: func(ctx context.Context, out outcome) error {
-		_, err := c.opts.Handler.RecordNotice(ctx, c.meta(o), commands.RecordNotice{
+		_, err := c.opts.Handler.ForNotice(ctx, c.meta(o), commands.RecordNotice{
 			Ref: ref, MessageID: out.messageID, Answer: out.answer, Failed: out.failed, Code: out.code,
 		})
 		return err

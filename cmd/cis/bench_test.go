@@ -287,7 +287,7 @@ func benchEventDirectly(b *testing.B, s *stage, ctx context.Context) string {
 	organizer := s.app.keys.PersonID(tenant, "o@organizer.example")
 	uid := s.app.keys.EventUID(tenant, organizer, "bench")
 	start := time.Now().UTC().Add(24 * time.Hour)
-	_, err := s.app.handler.CreateEvent(ctx, commands.From("bench", tenant, "event", 0), commands.CreateEvent{
+	_, err := s.app.handler.ForEvent(ctx, commands.From("bench", tenant, "event", 0), commands.CreateEvent{
 		Tenant: tenant, UID: uid, OrganizerID: organizer, OrganizerAddress: "o@organizer.example", ReplyTo: "rsvp+x@cis.localhost", Now: start,
 		Content: event.Content{Start: recur.At(start, ""), End: recur.At(start.Add(time.Hour), "")},
 	})

@@ -25,7 +25,7 @@ func newEventPolicy() *cobra.Command {
 		Use: "policy UID --crashers add|hold|cancel", Short: "Say how answers of people who were never invited are taken", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return order(cmd, func(ctx context.Context, h *commands.Handler, meta commands.Meta, _ *parts) (string, error) {
-				_, err := h.ChangePolicy(ctx, meta, commands.ChangePolicy{UID: args[0], Crashers: event.Crashers(crashers)})
+				_, err := h.ForEvent(ctx, meta, commands.ChangePolicy{UID: args[0], Crashers: event.Crashers(crashers)})
 				return "party crashers: " + crashers, err
 			})
 		},
@@ -42,7 +42,7 @@ func newDeclineCounter() *cobra.Command {
 				return invitation.ErrAddress
 			}
 			return order(cmd, func(ctx context.Context, h *commands.Handler, meta commands.Meta, p *parts) (string, error) {
-				_, err := h.Answered(ctx, meta, commands.DeclineCounter{Tenant: tenant, EventUID: args[0], AttendeeID: p.keys.PersonID(tenant, args[1])})
+				_, err := h.ForInvitation(ctx, meta, commands.DeclineCounter{Tenant: tenant, EventUID: args[0], AttendeeID: p.keys.PersonID(tenant, args[1])})
 				return "declined; " + strings.ToLower(args[1]) + " is told", err
 			})
 		},
@@ -54,7 +54,7 @@ func newWithdraw() *cobra.Command {
 		Use: "withdraw UID ADDRESS", Short: "Take somebody off an event; their calendar is told, nobody else's", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return order(cmd, func(ctx context.Context, h *commands.Handler, meta commands.Meta, p *parts) (string, error) {
-				_, err := h.Answered(ctx, meta, commands.WithdrawInvite{Tenant: tenant, EventUID: args[0], AttendeeID: p.keys.PersonID(tenant, args[1]), By: operator()})
+				_, err := h.ForInvitation(ctx, meta, commands.WithdrawInvite{Tenant: tenant, EventUID: args[0], AttendeeID: p.keys.PersonID(tenant, args[1]), By: operator()})
 				return strings.ToLower(args[1]) + " is no longer invited", err
 			})
 		},
@@ -67,7 +67,7 @@ func newRecipient() *cobra.Command {
 		Use: "restore ADDRESS", Short: "Send to an address again that mail came back from", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return order(cmd, func(ctx context.Context, h *commands.Handler, meta commands.Meta, p *parts) (string, error) {
-				_, err := h.SuppressRecipient(ctx, meta, commands.SuppressRecipient{
+				_, err := h.ForRecipient(ctx, meta, commands.SuppressRecipient{
 					Tenant: tenant, RecipientID: p.keys.PersonID(tenant, args[0]), Restore: true, By: operator(),
 				})
 				return "mail is sent to " + strings.ToLower(args[0]) + " again", err

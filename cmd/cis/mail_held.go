@@ -100,7 +100,7 @@ func newJudge(use, short string, release bool) *cobra.Command {
 				}
 				for _, id := range ids {
 					meta := commands.From("operator", tenant, uuid.NewString(), 0)
-					_, err := commands.NewHandler(p.facts).JudgeMail(ctx, meta, commands.JudgeMail{Tenant: tenant, MailID: id, Release: release, By: operator()})
+					_, err := commands.NewHandler(p.facts).ForMail(ctx, meta, commands.JudgeMail{Tenant: tenant, MailID: id, Release: release, By: operator()})
 					if err != nil {
 						failed = append(failed, fmt.Errorf("%s: %w", id, err))
 						continue

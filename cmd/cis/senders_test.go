@@ -215,7 +215,7 @@ func TestSpoofed(t *testing.T) {
 		}
 		judge := func(id string, release bool) {
 			t.Helper()
-			_, err := p.app.handler.JudgeMail(p.ctx, commands.From("test", tenant, id, 0), commands.JudgeMail{Tenant: tenant, MailID: id, Release: release, By: "test"})
+			_, err := p.app.handler.ForMail(p.ctx, commands.From("test", tenant, id, 0), commands.JudgeMail{Tenant: tenant, MailID: id, Release: release, By: "test"})
 			if err != nil {
 				t.Fatal(err)
 			}

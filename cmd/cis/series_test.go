@@ -147,7 +147,7 @@ func TestSeries(t *testing.T) {
 		}
 		annID := p.app.keys.PersonID(tenant, ann)
 		mails := len(p.sink.Mails(ann))
-		if _, err := p.app.handler.Answered(p.ctx, commands.From("test", tenant, "decline", 0), commands.DeclineCounter{Tenant: tenant, EventUID: uid, AttendeeID: annID}); err != nil {
+		if _, err := p.app.handler.ForInvitation(p.ctx, commands.From("test", tenant, "decline", 0), commands.DeclineCounter{Tenant: tenant, EventUID: uid, AttendeeID: annID}); err != nil {
 			t.Fatal(err)
 		}
 		declined, err := p.calendar(p.ctx, ann, mails+1)
@@ -212,7 +212,7 @@ func TestWithdrawn(t *testing.T) {
 	if err := p.counted(p.ctx, uid, map[string]int64{"accepted": 1, "noaction": 1}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.app.handler.Answered(p.ctx, commands.From("test", tenant, "off", 0), commands.WithdrawInvite{
+	if _, err := p.app.handler.ForInvitation(p.ctx, commands.From("test", tenant, "off", 0), commands.WithdrawInvite{
 		Tenant: tenant, EventUID: uid, AttendeeID: p.app.keys.PersonID(tenant, ann), By: "test",
 	}); err != nil {
 		t.Fatal(err)
@@ -253,7 +253,7 @@ func TestPartyCrashers(t *testing.T) {
 	got := p.invited(uid, ann)
 	policy := func(c event.Crashers) {
 		t.Helper()
-		if _, err := p.app.handler.ChangePolicy(p.ctx, commands.From("test", tenant, string(c), 0), commands.ChangePolicy{UID: uid, Crashers: c}); err != nil {
+		if _, err := p.app.handler.ForEvent(p.ctx, commands.From("test", tenant, string(c), 0), commands.ChangePolicy{UID: uid, Crashers: c}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -220,14 +220,8 @@ func (w *Worker) do(ctx context.Context, meta commands.Meta, l *letter, a itip.A
 	}
 	var answered commands.Command[invitation.State, invitation.Fact]
 	switch c := a.Command.(type) {
-	case commands.CreateEvent:
-		_, err = w.handler.CreateEvent(ctx, meta, c)
-	case commands.UpdateInstance:
-		_, err = w.handler.UpdateInstance(ctx, meta, c)
-	case commands.CancelEvent:
-		_, err = w.handler.CancelEvent(ctx, meta, c)
-	case commands.CancelInstance:
-		_, err = w.handler.CancelInstance(ctx, meta, c)
+	case commands.Command[event.State, event.Fact]:
+		_, err = w.handler.ForEvent(ctx, meta, c)
 	case commands.RequestInvite:
 		c.Event, c.Now = state(c.EventUID), l.received.Received
 		if err == nil {
@@ -249,7 +243,7 @@ func (w *Worker) do(ctx context.Context, meta commands.Meta, l *letter, a itip.A
 		err = fmt.Errorf("inbox: no way to carry out a %T", c)
 	}
 	if err == nil && answered != nil {
-		_, err = w.handler.Answered(ctx, meta, answered)
+		_, err = w.handler.ForInvitation(ctx, meta, answered)
 	}
 	if err == nil && a.Then != nil {
 		meta.Command = commands.From("mail/then", l.Tenant, meta.Command.String(), 0).Command
@@ -299,13 +293,13 @@ func (w *Worker) report(ctx context.Context, l *letter, done mail.MailHandled) (
 	meta := commands.From("mail", l.Tenant, l.MailID, 1)
 	report := l.msg.Report
 	done.Method, done.EventUID = "BOUNCE", uid
-	_, err = w.handler.Answered(ctx, meta, commands.RecordBounce{
+	_, err = w.handler.ForInvitation(ctx, meta, commands.RecordBounce{
 		Ref:    invitation.Ref{Tenant: l.Tenant, EventUID: uid, AttendeeID: person},
 		Status: report.Status, Diagnostic: report.Diagnostic, Hard: report.Hard(),
 	})
 	if err == nil && report.Hard() {
 		meta = commands.From("mail", l.Tenant, l.MailID, 2)
-		_, err = w.handler.SuppressRecipient(ctx, meta, commands.SuppressRecipient{Tenant: l.Tenant, RecipientID: person, Status: report.Status})
+		_, err = w.handler.ForRecipient(ctx, meta, commands.SuppressRecipient{Tenant: l.Tenant, RecipientID: person, Status: report.Status})
 	}
 	if why, refusal := fault.From(err); refusal {
 		return refused(done, why), nil
@@ -337,7 +331,7 @@ func (w *Worker) notify(ctx context.Context, l *letter, kind notice.Kind, person
 	if why != nil {
 		c.Reason, c.Detail = why.Title, why.Detail
 	}
-	_, err := w.handler.RequestNotice(ctx, commands.From("mail/notice", l.Tenant, l.MailID, 0), c)
+	_, err := w.handler.ForNotice(ctx, commands.From("mail/notice", l.Tenant, l.MailID, 0), c)
 	return err
 }
 
