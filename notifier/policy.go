@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,7 +13,9 @@ import (
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/notice"
+	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/recur"
+	"github.com/calendar-invite-server/cis/internal/vault"
 	"github.com/google/uuid"
 )
 
@@ -247,8 +250,11 @@ func (c *Couriers) aboutMail(ctx context.Context, o owed) (verdict, error) {
 		return verdict{}, err
 	}
 	raw, err := c.opts.Mails.LoadRaw(ctx, o.Subject)
-	if err != nil { // no longer kept: nobody can be told about it
-		return verdict{done: 1}, nil //nolint:nilerr // see above
+	switch {
+	case errors.Is(err, eventstore.ErrStreamNotFound), errors.Is(err, vault.ErrNoKey): // no longer kept: nobody can be told about it
+		return verdict{done: 1}, nil
+	case err != nil:
+		return verdict{}, err
 	}
 	from, subject := headline(raw)
 	l := &letter{reason: asked.Reason, original: raw, about: from, to: from}
