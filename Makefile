@@ -49,6 +49,7 @@ fuzz: ## fuzz the readers of untrusted input, 30 s each
 	$(GO) test ./ingest/message -run xxx -fuzz FuzzParse -fuzztime 30s
 	$(GO) test ./ingest/itip -run xxx -fuzz FuzzInterpret -fuzztime 30s
 	$(GO) test ./ingest/bulk -run xxx -fuzz FuzzRead -fuzztime 30s
+	$(GO) test ./ingest/senderauth -run xxx -fuzz FuzzCheck -fuzztime 30s
 
 .PHONY: golden
 golden: ## write samples and golden mails that are missing (existing samples never change)

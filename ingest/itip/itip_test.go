@@ -2,6 +2,7 @@ package itip_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -228,6 +229,9 @@ func FuzzInterpret(f *testing.F) {
 		}
 		if len(r.Actions) == 0 && r.Refusal == nil {
 			t.Error("neither actions nor a reason")
+		}
+		if _, err := json.Marshal(r.Actions); err != nil { // what it asks for becomes facts, which are JSON
+			t.Error(err)
 		}
 		for _, a := range r.Actions {
 			switch c := a.Command.(type) {

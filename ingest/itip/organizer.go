@@ -2,6 +2,7 @@ package itip
 
 import (
 	"strings"
+	"time"
 
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/event"
@@ -64,7 +65,7 @@ func (in Interpreter) event(m Mail, ev ical.Event) (organizerID, uid string) {
 
 func source(m Mail, cal *ical.Calendar, ev ical.Event) event.Source {
 	stamp := ev.DTStamp
-	if stamp.IsZero() {
+	if stamp.IsZero() || stamp.After(m.Received.Add(24*time.Hour)) { // a clock that runs ahead must not make what follows look older
 		stamp = m.Received.UTC()
 	}
 	return event.Source{UID: clip(sourceUID(ev.UID), maxText), ProdID: clip(cal.ProdID, 200), Revision: event.Revision{Sequence: ev.Sequence, DTStamp: stamp}}

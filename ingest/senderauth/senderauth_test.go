@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/calendar-invite-server/cis/ingest/message"
 	"github.com/calendar-invite-server/cis/internal/dkimsign"
@@ -309,4 +310,27 @@ func signWith(t *testing.T, w *mailsign.World, domain, _ string, headers []strin
 	t.Helper()
 	s := newSealer(t, w, domain)
 	return s.signed(t, "DKIM-Signature", "v=1;", mail, headers) + "\r\n" + mail
+}
+
+// FuzzCheck: whatever stands in the headers, checking ends soon, and nobody is believed who has not signed.
+func FuzzCheck(f *testing.F) {
+	w := mailsign.New()
+	if _, err := w.Domain("organizer.example", "ed25519"); err != nil {
+		f.Fatal(err)
+	}
+	f.Add("DKIM-Signature: v=1; a=rsa-sha256; d=organizer.example; s=ed25519; h=from; bh=; b=\r\n")
+	f.Add("ARC-Seal: i=1; cv=none; d=list.example; s=arc; b=\r\nARC-Message-Signature: i=1; h=from; b=x; bh=\r\nARC-Authentication-Results: i=1; x; dkim=pass header.d=organizer.example\r\n")
+	f.Add("Authentication-Results: mx.cis.example; dkim=pass (\"x\r\n y) header.d=\"organizer.example\"\r\n")
+	f.Fuzz(func(t *testing.T, headers string) {
+		raw := []byte(headers + "From: olga@organizer.example\r\n\r\nx\r\n")
+		msg, err := message.Parse(raw)
+		if err != nil {
+			return
+		}
+		begin := time.Now()
+		v, _ := New(Options{Resolver: w, Sealers: []string{"list.example"}}).Check(context.Background(), Mail{Raw: raw, Message: msg})
+		if v.Pass || time.Since(begin) > 2*time.Second {
+			t.Errorf("%+v after %v for %q", v, time.Since(begin), headers)
+		}
+	})
 }

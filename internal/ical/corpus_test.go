@@ -12,6 +12,17 @@ import (
 	"github.com/calendar-invite-server/cis/internal/ical"
 )
 
+// corpus lists the files of CIS_CORPUS with an extension; none if it is not set.
+func corpus(ext string) (files []string) {
+	_ = filepath.WalkDir(os.Getenv("CIS_CORPUS"), func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.EqualFold(filepath.Ext(path), ext) {
+			files = append(files, path)
+		}
+		return nil
+	})
+	return files
+}
+
 // TestCorpus reads every .ics of CIS_CORPUS: real and test files of many clients, which are not ours to commit. At most
 // two of 1,703 may be unreadable, none may take a second, and a zone nobody knows must be flagged.
 func TestCorpus(t *testing.T) {

@@ -3,6 +3,7 @@ package ical_test
 import (
 	"bytes"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -221,14 +222,26 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;TZID=Europe/Berlin\nATTENDEE;CN=\"A\"B:\n"))
 	data, _ := ical.Write(message())
 	f.Add(data)
+	for _, file := range corpus(".ics") {
+		if data, err := os.ReadFile(file); err == nil && len(data) < 20_000 {
+			f.Add(data)
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		begin := time.Now()
 		cal, err := ical.Read(data)
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("took %v for %d bytes", took, len(data))
+		}
 		if err != nil {
 			return
 		}
 		for _, e := range cal.Events { // what can be read can be written, and reads back
 			m := message()
 			m.Content = event.Content{Summary: e.Summary, Description: e.Description, Location: e.Location, Start: e.Start, End: e.End}
+			if len(e.Problems) == 0 {
+				m.Content.Recurrence = e.Recurrence
+			}
 			m.Organizer, m.Attendee.Person = ical.Person{Address: "a@b", Name: e.Organizer.Name}, ical.Person{Address: "c@d", Name: e.Summary}
 			out, err := ical.Write(m)
 			if err != nil {
@@ -237,6 +250,10 @@ func FuzzRead(f *testing.F) {
 			back, err := ical.Read(out)
 			if err != nil || len(back.Events) != 1 || back.Method != "REQUEST" || len(back.Events[0].Attendees) != 1 {
 				t.Fatalf("%v %+v\n%s", err, back, out)
+			}
+			b := back.Events[0]
+			if len(b.Problems) > 0 || !b.Start.UTC.Equal(e.Start.UTC) || b.Recurrence.Rule != m.Content.Recurrence.Rule || len(b.Recurrence.Dates) != len(m.Content.Recurrence.Dates) {
+				t.Fatalf("read %+v, wrote\n%s\nread %+v", e, out, b)
 			}
 		}
 	})

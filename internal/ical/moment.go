@@ -38,7 +38,7 @@ func (z *zones) momentOf(v, tzid string) (event.Moment, error) {
 	if len(v) == len(date) || len(v) == len(date)+1 && v[len(date)] == 'Z' { // QUIRK: Google's birthdays and others put a Z behind dates
 		v = v[:len(date)]
 		t, err := time.Parse(date, v)
-		if err != nil {
+		if err != nil || !plausible(t) {
 			return event.Moment{}, fmt.Errorf("%q is not a date", v)
 		}
 		return event.Moment{Local: t.Format(localDate), AllDay: true, UTC: t}, nil
@@ -57,8 +57,14 @@ func (z *zones) momentOf(v, tzid string) (event.Moment, error) {
 			return event.Moment{}, fmt.Errorf("%q is not a date-time", v)
 		}
 	}
+	if !plausible(wall) {
+		return event.Moment{}, fmt.Errorf("%q is in no year", v)
+	}
 	return c.moment(wall), nil
 }
+
+// plausible says whether a time has a year that can be written, in every zone and a while later.
+func plausible(t time.Time) bool { return t.Year() > 1 && t.Year() < 9000 }
 
 // moment is wall time as this clock shows it.
 func (c clock) moment(wall time.Time) event.Moment {

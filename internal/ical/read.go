@@ -1,6 +1,7 @@
 package ical
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -230,7 +231,10 @@ func (e *Event) readTimes(c *ical.Component, z *zones) {
 	} else if e.Start.AllDay {
 		length = 24 * time.Hour
 	}
-	e.End = later(e.Start, length)
+	if e.End = later(e.Start, length); !plausible(e.End.UTC) {
+		e.End = event.Moment{}
+		problem("DURATION", errors.New("it ends in no year"))
+	}
 }
 
 func value(c *ical.Component, name string) string {
@@ -263,7 +267,7 @@ func address(s string) string {
 // stamp reads a UTC date-time; the zero time if it is none. A missing Z is forgiven: DTSTAMP is UTC by definition.
 func stamp(s string) time.Time {
 	t, err := time.Parse(dateTime, strings.TrimSuffix(strings.TrimSpace(s), "Z"))
-	if err != nil {
+	if err != nil || !plausible(t) {
 		return time.Time{}
 	}
 	return t
