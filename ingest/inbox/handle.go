@@ -5,35 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"runtime/debug"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/fault"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/mail"
-	"github.com/calendar-invite-server/cis/domain/notice"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/ingest/itip"
 	"github.com/calendar-invite-server/cis/ingest/message"
-	"github.com/calendar-invite-server/cis/ingest/senderauth"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
-)
-
-// checkFor is how long a sender is looked up again while the DNS does not answer.
-const checkFor = 24 * time.Hour
-
-// Why a mail that is not about calendars leads to nothing.
-var (
-	errAutomatic = &fault.Error{Kind: fault.Invalid, Code: "automatic-answer", Title: "an automatic answer, which nobody needs"}
-	errReport    = &fault.Error{Kind: fault.Invalid, Code: "report", Title: "a report that changes nothing"}
-	errBounce    = &fault.Error{Kind: fault.NotFound, Code: "bounce-unknown", Title: "a delivery report for no mail of ours"}
-	errMany      = &fault.Error{Kind: fault.Conflict, Code: "forward-limit", Title: "the sender has written to this organizer very often"}
-	errNobody    = &fault.Error{Kind: fault.NotFound, Code: "organizer-unknown", Title: "the address belongs to no organizer"}
 )
 
 // letter is a mail while it is handled.
@@ -56,28 +39,6 @@ func (l *letter) to(w *Worker, base string) (token string, ok bool) {
 		}
 	}
 	return "", false
-}
-
-// relayed says whether the mail came through a mail server of ours: by a door only that one uses, or from an address
-// that is trusted.
-func (w *Worker) relayed(m mail.MailReceived) bool {
-	switch m.Door {
-	case "lmtp", "imap", "import":
-		return true
-	case "smtp":
-		host, _, _ := net.SplitHostPort(m.Client)
-		ip := net.ParseIP(host)
-		return ip != nil && (ip.IsLoopback() || slices.ContainsFunc(w.relays, func(n *net.IPNet) bool { return n.Contains(ip) }))
-	}
-	return false
-}
-
-// client is who brought the mail, where that is its sender's mail server.
-func (l *letter) client() string {
-	if l.received.Door == "smtp" {
-		return l.received.Client
-	}
-	return ""
 }
 
 // handle interprets a mail, carries out what it asks for, and records the outcome. Running it again is harmless.
@@ -163,53 +124,6 @@ func (w *Worker) carryOut(ctx context.Context, l *letter) (schema.Fact, error) {
 	return done, nil
 }
 
-// authenticate finds out who sent the mail, unless that is known, or is nobody's business here.
-func (w *Worker) authenticate(ctx context.Context, l *letter) error {
-	l.from = itip.Sender{Address: l.msg.FromAddress, Name: l.msg.FromName, Vouched: l.Released}
-	if w.auth == nil {
-		l.proof = mail.MailAuthenticated{Tenant: l.Tenant, MailID: l.MailID, Verdict: mail.VerdictNone}
-		return nil
-	}
-	if l.proof.Verdict == "" {
-		v, err := w.auth.Check(ctx, senderauth.Mail{
-			Raw: l.raw, Message: l.msg, From: l.received.From, Client: l.client(), HELO: l.received.HELO,
-			Relayed: w.relayed(l.received),
-		})
-		if err != nil && time.Since(l.Received) < checkFor {
-			return err
-		}
-		l.proof = Proof(l.Tenant, l.MailID, v)
-	}
-	l.from = SenderOf(l.from, l.msg, l.proof)
-	return nil
-}
-
-// Proof is a verdict as a fact.
-func Proof(tenant, mailID string, v senderauth.Verdict) mail.MailAuthenticated {
-	f := mail.MailAuthenticated{
-		Tenant: tenant, MailID: mailID, Verdict: mail.VerdictFail, By: v.By, Domain: v.Domain, Reason: v.Reason, Results: v.Results, Records: v.Records,
-		Service: v.Represents != "",
-	}
-	if v.Pass {
-		f.Verdict = mail.VerdictPass
-	}
-	return f
-}
-
-// SenderOf adds what a recorded verdict says to what the header says.
-func SenderOf(from itip.Sender, msg *message.Message, f mail.MailAuthenticated) itip.Sender {
-	switch f.Verdict {
-	case mail.VerdictPass:
-		from.Proof = f.By + " " + f.Domain
-		if f.Service {
-			from.Represents = msg.ReplyTo
-		}
-	case mail.VerdictFail:
-		from.Unproven = true
-	}
-	return from
-}
-
 // do carries one action out.
 func (w *Worker) do(ctx context.Context, meta commands.Meta, l *letter, a itip.Action) (err error) {
 	state := func(uid string) (s event.State) {
@@ -250,108 +164,6 @@ func (w *Worker) do(ctx context.Context, meta commands.Meta, l *letter, a itip.A
 		return w.do(ctx, meta, l, *a.Then)
 	}
 	return err
-}
-
-// people decides about mail without a calendar: a text answer goes on to the organizer, automatic ones to nobody.
-func (w *Worker) people(ctx context.Context, l *letter, done mail.MailHandled) (schema.Fact, error) {
-	token, answer := l.to(w, w.in.Addresses.RSVP)
-	switch {
-	case l.msg.Vacation, l.received.From == "" && (l.received.Door == "smtp" || l.received.Door == "lmtp"):
-		return ignored(done, errAutomatic), nil
-	case !answer:
-		return ignored(done, itip.ErrNoCalendar), nil
-	}
-	organizer, err := w.todo.organizer(ctx, token)
-	switch {
-	case err != nil:
-		return nil, err
-	case organizer == "":
-		return ignored(done, errNobody), nil
-	case l.from.Unproven && !l.from.Vouched:
-		return w.refuse(ctx, l, done, itip.ErrUnproven)
-	case !l.Released && !w.forwarded.allow(organizer+" "+l.from.Address, time.Now()):
-		return w.refuse(ctx, l, done, errMany)
-	}
-	done.Outcome = mail.Forwarded
-	return done, w.notify(ctx, l, notice.Forward, organizer, nil)
-}
-
-// report decides about a delivery report: one that says that an attendee's mail failed marks them.
-func (w *Worker) report(ctx context.Context, l *letter, done mail.MailHandled) (schema.Fact, error) {
-	token, ours := l.to(w, "bounce")
-	prefix, person, ok := w.in.Keys.OpenBounceToken(token)
-	switch {
-	case !l.msg.Report.Failed():
-		return ignored(done, errReport), nil
-	case !ours || !ok:
-		return ignored(done, errBounce), nil
-	}
-	uid, err := w.todo.eventWith(ctx, prefix)
-	if err != nil || uid == "" {
-		return ignored(done, errBounce), err
-	}
-	meta := commands.From("mail", l.Tenant, l.MailID, 1)
-	report := l.msg.Report
-	done.Method, done.EventUID = "BOUNCE", uid
-	_, err = w.handler.ForInvitation(ctx, meta, commands.RecordBounce{
-		Ref:    invitation.Ref{Tenant: l.Tenant, EventUID: uid, AttendeeID: person},
-		Status: report.Status, Diagnostic: report.Diagnostic, Hard: report.Hard(),
-	})
-	if err == nil && report.Hard() {
-		meta = commands.From("mail", l.Tenant, l.MailID, 2)
-		_, err = w.handler.ForRecipient(ctx, meta, commands.SuppressRecipient{Tenant: l.Tenant, RecipientID: person, Status: report.Status})
-	}
-	if why, refusal := fault.From(err); refusal {
-		return refused(done, why), nil
-	}
-	return done, err
-}
-
-// refuse records why nothing happened; what somebody may still decide is held. A proven sender who asked for something
-// is told, now and then.
-func (w *Worker) refuse(ctx context.Context, l *letter, done mail.MailHandled, why *fault.Error) (schema.Fact, error) {
-	if Held(why) && !l.Released { // who released it has decided
-		return mail.MailHeld{Tenant: l.Tenant, MailID: l.MailID, Reason: why.Code, Detail: why.Detail}, nil
-	}
-	done = refused(done, why)
-	_, asked := l.to(w, "create")
-	if asked && done.Outcome == mail.Refused && l.from.Proof != "" && l.received.From != "" && l.msg.AutoSubmitted == "" && l.from.Address != "" {
-		if id := w.in.Keys.PersonID(l.Tenant, l.from.Address); w.told.allow(id, time.Now()) {
-			return done, w.notify(ctx, l, notice.Refused, id, why)
-		}
-	}
-	return done, nil
-}
-
-// notify asks that somebody be told about this mail.
-func (w *Worker) notify(ctx context.Context, l *letter, kind notice.Kind, person string, why *fault.Error) error {
-	c := commands.RequestNotice{Ref: notice.Ref{
-		Tenant: l.Tenant, NoticeID: w.in.Keys.NoticeID(l.Tenant, string(kind), l.MailID), Kind: kind, EventUID: l.MailID, OrganizerID: person,
-	}}
-	if why != nil {
-		c.Reason, c.Detail = why.Title, why.Detail
-	}
-	_, err := w.handler.ForNotice(ctx, commands.From("mail/notice", l.Tenant, l.MailID, 0), c)
-	return err
-}
-
-// Held says whether a refusal is one that somebody may overrule.
-func Held(why *fault.Error) bool {
-	return errors.Is(why, itip.ErrUnproven) || errors.Is(why, invitation.ErrProof) || errors.Is(why, event.ErrCrasher) || errors.Is(why, errMany)
-}
-
-// refused records why nothing happened. Mail that is not about calendars is ignored rather than refused.
-func refused(done mail.MailHandled, why *fault.Error) mail.MailHandled {
-	if errors.Is(why, itip.ErrNoCalendar) || errors.Is(why, itip.ErrOwn) {
-		return ignored(done, why)
-	}
-	done.Outcome, done.Reason, done.Detail = mail.Refused, why.Code, why.Detail
-	return done
-}
-
-func ignored(done mail.MailHandled, why *fault.Error) mail.MailHandled {
-	done.Outcome, done.Reason, done.Detail = mail.Ignored, why.Code, why.Detail
-	return done
 }
 
 // plan is a digest of what the reader made of a mail, so that another reader's can be compared with it.
