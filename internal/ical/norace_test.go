@@ -1,0 +1,6 @@
+//go:build !race
+
+package ical_test
+
+// slow is how many times longer things may take.
+const slow = 1
