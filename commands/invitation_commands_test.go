@@ -92,6 +92,8 @@ func TestRecordDelivery(t *testing.T) {
 	again.Repeat = true
 	refused := record("REQUEST", sent(1))
 	refused.Failed, refused.Code = true, 550
+	refusedOnce, refusedCancel := refused, refused
+	refusedOnce.Handover.Instance, refusedCancel.Method = "20261211T090000Z", "CANCEL"
 	first := invitation.InviteSent{Ref: ref, Handover: sent(1)}
 	decidertest.Run(t, invitation.Evolve,
 		inviteCase{Name: "the first request is the invite", Given: facts(requested), When: record("REQUEST", sent(1)), Then: facts(first)},
@@ -101,6 +103,9 @@ func TestRecordDelivery(t *testing.T) {
 		inviteCase{Name: "a cancellation is one", Given: facts(requested, first), When: record("CANCEL", sent(2)), Then: facts(invitation.CancellationSent{Ref: ref, Handover: sent(2)})},
 		inviteCase{Name: "a refusal is a fact", Given: facts(requested), When: refused, Then: facts(invitation.DeliveryFailed{Ref: ref, Revision: 1, Method: "REQUEST", Code: 550})},
 		inviteCase{Name: "a refusal of what was told is not", Given: facts(requested, first), When: refused},
+		inviteCase{Name: "a refusal of an exception is, although the series was told", Given: facts(requested, first), When: refusedOnce, Then: facts(invitation.DeliveryFailed{Ref: ref, Revision: 1, Method: "REQUEST", Code: 550})},
+		inviteCase{Name: "and of a cancellation, although the event was told", Given: facts(requested, first), When: refusedCancel, Then: facts(invitation.DeliveryFailed{Ref: ref, Revision: 1, Method: "CANCEL", Code: 550})},
+		inviteCase{Name: "once", Given: facts(requested, first, invitation.DeliveryFailed{Ref: ref, Revision: 1, Method: "CANCEL", Code: 550}), When: refusedCancel},
 	)
 }
 

@@ -1,12 +1,6 @@
 package commands
 
-import (
-	"github.com/calendar-invite-server/cis/domain/fault"
-	"github.com/calendar-invite-server/cis/domain/mail"
-)
-
-// ErrNotHeld says that there is nothing to decide about a mail.
-var ErrNotHeld = &fault.Error{Kind: fault.Conflict, Code: "mail-not-held", Title: "that mail is not held"}
+import "github.com/calendar-invite-server/cis/domain/mail"
 
 // JudgeMail releases a held mail, so that it is handled as if its sender were proven, or drops it.
 type JudgeMail struct {
@@ -23,7 +17,7 @@ func (c JudgeMail) Stream() string { return mail.Stream(c.MailID) }
 func (c JudgeMail) Decide(s mail.State) ([]mail.Fact, error) {
 	switch {
 	case s.Held == "":
-		return nil, ErrNotHeld
+		return nil, mail.ErrNotHeld
 	case c.Release:
 		return []mail.Fact{mail.MailReleased{Tenant: c.Tenant, MailID: c.MailID, By: c.By}}, nil
 	default:

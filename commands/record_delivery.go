@@ -14,20 +14,19 @@ type RecordDelivery struct {
 // Stream is the invitation's.
 func (c RecordDelivery) Stream() string { return c.Ref.Stream() }
 
-// Decide records the outcome. A revision that was told before is recorded again as a repeat: the mail went out twice.
+// Decide records the outcome. A revision that was told before is recorded again as a repeat: the mail went out twice. A
+// refusal of what they know already, or of what was refused before, says nothing new.
 func (c RecordDelivery) Decide(s invitation.State) ([]invitation.Fact, error) {
-	if c.Failed {
-		if s.Settled(c.Handover.Revision) {
-			return nil, nil
-		}
-		return []invitation.Fact{invitation.DeliveryFailed{
-			Ref: c.Ref, Revision: c.Handover.Revision, Method: c.Method, Code: c.Code, Answer: c.Handover.Answer,
-		}}, nil
-	}
 	h := c.Handover
 	told := s.Told
 	if h.Instance != "" {
 		told = s.Instances[h.Instance].Told
+	}
+	if c.Failed {
+		if s.Failed >= h.Revision || c.Method == "REQUEST" && told >= h.Revision {
+			return nil, nil
+		}
+		return []invitation.Fact{invitation.DeliveryFailed{Ref: c.Ref, Revision: h.Revision, Method: c.Method, Code: c.Code, Answer: h.Answer}}, nil
 	}
 	h.Repeat = told >= h.Revision
 	switch {

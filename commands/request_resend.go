@@ -26,6 +26,8 @@ func (c RequestResend) Decide(s invitation.State) ([]invitation.Fact, error) {
 		return nil, invitation.ErrUnknown
 	case c.Event.Cancelled():
 		return nil, event.ErrIsCancelled
+	case s.Resends > 0 && c.Now.Equal(s.LastResend):
+		return nil, nil // this very request
 	case s.Resends > 0 && c.Now.Before(s.LastResend.Add(resendPause)):
 		return nil, invitation.ErrSoon
 	case s.Told == 0:

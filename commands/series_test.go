@@ -208,6 +208,7 @@ func TestRequestResend(t *testing.T) {
 	again := invitation.ResendRequested{Ref: ref, Number: 1, At: now}
 	decidertest.Run(t, invitation.Evolve,
 		inviteCase{Name: "an attendee gets it once more", Given: facts(requested, sent), When: ask(0), Then: facts(again)},
+		inviteCase{Name: "the same request again changes nothing", Given: facts(requested, sent, again), When: ask(0)},
 		inviteCase{Name: "not again at once", Given: facts(requested, sent, again, sent), When: ask(5), Err: invitation.ErrSoon},
 		inviteCase{Name: "but later", Given: facts(requested, sent, again, sent), When: ask(61), Then: facts(invitation.ResendRequested{Ref: ref, Number: 2, At: now.Add(61 * time.Minute)})},
 		inviteCase{Name: "a stranger gets nothing", When: ask(0), Err: invitation.ErrUnknown},

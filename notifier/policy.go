@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,10 +102,7 @@ func (c *Couriers) toAttendee(o owed, ev event.State, seen commands.Invitation, 
 	}
 	method := "REQUEST"
 	switch {
-	case inv.Withdrawn && ev.Exists && !inv.TakenBack && inv.Told > 0 && inv.Address != "" && !o.Suppressed && !recur.Over(ev.Content, now):
-		l.kind, l.instance, l.zone, id, pending, method = "withdrawn", "", "", "", false, "CANCEL"
-		l.event = ev
-	case !ev.Exists, !owes, o.Suppressed, inv.Withdrawn:
+	case !ev.Exists, !owes, o.Suppressed:
 		return verdict{done: max(ev.Revision, o.Revision)}
 	case inv.Address == "": // erased
 		return verdict{done: ev.Revision}
@@ -112,6 +110,8 @@ func (c *Couriers) toAttendee(o owed, ev event.State, seen commands.Invitation, 
 		return verdict{done: ev.Revision}
 	case ev.Cancelled() && inv.Told == 0: // never heard of it, need not hear that it is off
 		return verdict{done: ev.Revision}
+	case inv.Withdrawn:
+		l.kind, method = "withdrawn", "CANCEL"
 	case here.Cancelled():
 		l.kind, method = "cancel", "CANCEL"
 	case id == "" && inv.Told > 0:
@@ -137,6 +137,9 @@ func (c *Couriers) toAttendee(o owed, ev event.State, seen commands.Invitation, 
 // next finds what an attendee is to be told first: the event itself, then its exceptions in the order in which they
 // arose, a mail each (an exception beside its series is ignored by Outlook). pending says that more is owed behind it.
 func next(ev event.State, inv invitation.State) (id event.InstanceID, pending, owes bool) {
+	if inv.Withdrawn { // only that is left to tell, if they heard of it at all
+		return "", false, inv.Told > 0 && !inv.TakenBack
+	}
 	var list []event.InstanceID
 	told := inv.Told
 	if ev.SeriesRevision > max(inv.Told, inv.Failed) {
@@ -171,22 +174,12 @@ func next(ev event.State, inv invitation.State) (id event.InstanceID, pending, o
 func withoutCancelled(ev event.State) event.Content {
 	content := ev.Content
 	content.Recurrence.Without = slices.Clone(content.Recurrence.Without)
-	for _, id := range slices.Sorted(keys(ev.Instances)) {
+	for _, id := range slices.Sorted(maps.Keys(ev.Instances)) {
 		if ev.Instances[id].Cancelled {
 			content.Recurrence.Without = append(content.Recurrence.Without, recur.Instance(ev.Content, id).Start)
 		}
 	}
 	return content
-}
-
-func keys(m map[event.InstanceID]event.Instance) func(func(event.InstanceID) bool) {
-	return func(yield func(event.InstanceID) bool) {
-		for id := range m {
-			if !yield(id) {
-				return
-			}
-		}
-	}
 }
 
 // partStat is the answer the attendee's calendar should show: the one they gave, unless it was to another time.

@@ -71,6 +71,9 @@ func TestNext(t *testing.T) {
 		}
 		return inv
 	}
+	off1 := func(inv invitation.State) invitation.State {
+		return invitation.Evolve(inv, invitation.InviteWithdrawn{})
+	}
 	refused := knows(5)
 	refused.Failed = 5
 	for name, row := range map[string]struct {
@@ -84,6 +87,8 @@ func TestNext(t *testing.T) {
 		"who knows the new name: c":                                       {ev, knows(4, a), []event.InstanceID{c}},
 		"who knows everything: nothing":                                   {ev, knows(5, a, c), nil},
 		"whom nothing reaches: nothing":                                   {ev, refused, nil},
+		"who is taken off: that, whatever they know":                      {ev, off1(knows(5, a, c)), []event.InstanceID{""}},
+		"who is taken off and never heard of it: nothing":                 {ev, off1(knows(0)), nil},
 		"of a cancelled series: that, once":                               {off, knows(4, a), []event.InstanceID{""}},
 	} {
 		var got []event.InstanceID
@@ -94,7 +99,12 @@ func TestNext(t *testing.T) {
 				break
 			}
 			got = append(got, id)
-			inv = invitation.Evolve(inv, invitation.UpdateSent{Handover: invitation.Handover{Revision: row.ev.Revision, Instance: id, Pending: pending}})
+			told := invitation.Handover{Revision: row.ev.Revision, Instance: id, Pending: pending}
+			if inv.Withdrawn {
+				inv = invitation.Evolve(inv, invitation.CancellationSent{Handover: told})
+			} else {
+				inv = invitation.Evolve(inv, invitation.UpdateSent{Handover: told})
+			}
 			if _, _, more := next(row.ev, inv); more != pending {
 				t.Errorf("%s: after %q pending is %v", name, id, pending)
 			}

@@ -51,7 +51,7 @@ type Config struct {
 	Google       bool
 	DNS          string
 	Alarm        int    // minutes
-	DKIMKey      string // a file, or PEM
+	DKIMKey      string // a file
 	DKIMSelector string
 	Landing      string
 	LandingHosts []string

@@ -14,6 +14,7 @@ import (
 	"github.com/calendar-invite-server/cis/ingest/message"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/facts"
+	"github.com/calendar-invite-server/cis/internal/vault"
 	"github.com/spf13/cobra"
 )
 
@@ -84,7 +85,7 @@ func (p *parts) replay(ctx context.Context, out, progress io.Writer, asJSON bool
 				read++
 				d, err := p.reread(ctx, in, m, f)
 				switch {
-				case errors.Is(err, eventstore.ErrStreamNotFound):
+				case errors.Is(err, eventstore.ErrStreamNotFound), errors.Is(err, vault.ErrNoKey):
 					gone++
 				case err != nil:
 					return fmt.Errorf("mail %s: %w", f.MailID, err)

@@ -52,9 +52,6 @@ type Counter struct {
 	Declined   bool
 }
 
-// Settled says that content revision r of the event itself was told, or cannot be: nothing is owed up to it.
-func (s State) Settled(r int) bool { return max(s.Told, s.Failed) >= r }
-
 // Answer is the attendee's answer as it holds for an instance, or for the event itself if the id is empty.
 func (s State) Answer(id event.InstanceID) (Status, event.Revision) {
 	if inst, ok := s.Instances[id]; ok && inst.Status != "" {
@@ -80,7 +77,10 @@ func Evolve(s State, fact Fact) State {
 	switch f := fact.(type) {
 	case InviteRequested:
 		if s.Withdrawn { // invited again: everything begins anew, but what calendars have seen
-			s = State{Stamp: s.Stamp, LastReply: s.LastReply, Resends: s.Resends + 1}
+			s = State{
+				Stamp: s.Stamp, LastReply: s.LastReply, Resends: s.Resends + 1,
+				Counter: Counter{Number: s.Counter.Number, Reply: s.Counter.Reply, Declined: true}, // proposals are numbered on
+			}
 		}
 		s.Exists, s.OrganizerID, s.Origin, s.Status = true, f.OrganizerID, f.Origin, NoAction
 		s.Address, s.Name, s.Denied = f.Address, f.Name, ""

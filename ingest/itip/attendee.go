@@ -55,13 +55,9 @@ func (in Interpreter) delegate(answer commands.Answer, ev ical.Event, a ical.Att
 	}, nil
 }
 
-// counter is a proposal (RFC 5546 §3.2.7); its one attendee, or the sender among several, makes it.
+// counter is a proposal (RFC 5546 §3.2.7).
 func (in Interpreter) counter(m Mail, ev ical.Event) (Action, *fault.Error) {
-	a, ok := in.asking(m, ev)
-	if !ok {
-		return Action{}, ErrNotReply
-	}
-	answer, err := in.answer(m, ev, a)
+	answer, err := in.asking(m, ev)
 	if err != nil {
 		return Action{}, err
 	}
@@ -75,25 +71,21 @@ func (in Interpreter) counter(m Mail, ev ical.Event) (Action, *fault.Error) {
 
 // refresh asks for the current version (RFC 5546 §3.2.6).
 func (in Interpreter) refresh(m Mail, ev ical.Event) (Action, *fault.Error) {
-	a, ok := in.asking(m, ev)
-	if !ok {
-		return Action{}, ErrNotReply
-	}
-	answer, err := in.answer(m, ev, a)
+	answer, err := in.asking(m, ev)
 	if err != nil {
 		return Action{}, err
 	}
 	return Action{Method: "REFRESH", EventUID: answer.EventUID, Command: commands.RequestResend{Answer: answer, Now: m.Received}}, nil
 }
 
-// asking finds the attendee who asks for something.
-func (in Interpreter) asking(m Mail, ev ical.Event) (ical.Attendee, bool) {
+// asking is what a message says that asks for something, and its attendee: the one it names, or the sender among several.
+func (in Interpreter) asking(m Mail, ev ical.Event) (commands.Answer, *fault.Error) {
 	for _, a := range ev.Attendees {
 		if address.Valid(a.Address) && (len(ev.Attendees) == 1 || address.SameMailbox(a.Address, m.From.Address) || address.SameMailbox(a.Address, m.From.Represents)) {
-			return a, true
+			return in.answer(m, ev, a)
 		}
 	}
-	return ical.Attendee{}, false
+	return commands.Answer{}, ErrNotReply
 }
 
 // answer is what every message of an attendee says, if it comes from them.

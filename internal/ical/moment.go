@@ -76,25 +76,12 @@ func (c clock) moment(wall time.Time) event.Moment {
 	return event.Moment{Local: utc.In(c.loc).Format(localDateTime), TZID: c.loc.String(), UTC: utc}
 }
 
-// instant is when the clock shows a wall time: the first time if it does so twice; a time that is skipped is read with
-// the offset from before the gap (RFC 5545 §3.3.5).
+// instant is when the clock shows a wall time.
 func (c clock) instant(wall time.Time) time.Time {
-	before, after := c.offset(wall.Add(-24*time.Hour)), c.offset(wall.Add(24*time.Hour))
-	if early := wall.Add(-before); before == after || c.offset(early) == before {
-		return early
-	}
-	if late := wall.Add(-after); c.offset(late) == after {
-		return late
-	}
-	return wall.Add(-before)
-}
-
-func (c clock) offset(at time.Time) time.Duration {
 	if c.custom != nil {
-		return time.Duration(c.custom.offsetAt(at.Unix())) * time.Second
+		return recur.Instant(wall, func(at time.Time) int { return c.custom.offsetAt(at.Unix()) })
 	}
-	_, seconds := at.In(c.loc).Zone()
-	return time.Duration(seconds) * time.Second
+	return recur.Instant(wall, recur.Offset(c.loc))
 }
 
 // later is a moment d after m, on the wall for whole days and in fact for hours (RFC 5545 §3.3.6).

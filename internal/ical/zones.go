@@ -4,6 +4,7 @@ import (
 	_ "embed" // windows_zones.tsv
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -331,20 +332,10 @@ func suffix(name string) *time.Location {
 
 // candidates are the zones a VTIMEZONE may turn out to be.
 var candidates = sync.OnceValue(func() (list []*time.Location) {
-	for _, name := range slices.Compact(slices.Sorted(mapValues(tables().names))) {
+	for _, name := range slices.Compact(slices.Sorted(maps.Values(tables().names))) {
 		if loc := ianaOf(name); loc != nil {
 			list = append(list, loc)
 		}
 	}
 	return list
 })
-
-func mapValues(m map[string]string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for _, v := range m {
-			if !yield(v) {
-				return
-			}
-		}
-	}
-}

@@ -52,6 +52,28 @@ func At(t time.Time, tzid string) event.Moment {
 	return event.Moment{Local: t.In(loc).Format("2006-01-02T15:04:05"), TZID: tzid, UTC: t.UTC()}
 }
 
+// Instant is when clocks show a wall time, given as if it were UTC: the first time if they do so twice; a time that is
+// skipped is read with the offset from before the gap (RFC 5545 §3.3.5). offset is seconds east of UTC at an instant.
+func Instant(wall time.Time, offset func(time.Time) int) time.Time {
+	shifted := func(seconds int) time.Time { return wall.Add(-time.Duration(seconds) * time.Second) }
+	before, after := offset(wall.Add(-24*time.Hour)), offset(wall.Add(24*time.Hour))
+	if early := shifted(before); before == after || offset(early) == before {
+		return early
+	}
+	if late := shifted(after); offset(late) == after {
+		return late
+	}
+	return shifted(before)
+}
+
+// Offset is a zone's offset for [Instant].
+func Offset(loc *time.Location) func(time.Time) int {
+	return func(at time.Time) int {
+		_, seconds := at.In(loc).Zone()
+		return seconds
+	}
+}
+
 // Rule checks an RRULE's value for a series that starts at start and returns it in one spelling, with UNTIL in UTC. It
 // fails with [ErrRule].
 func Rule(value string, start event.Moment) (string, error) {
@@ -154,7 +176,7 @@ func ruled(c event.Content) func() (time.Time, bool) {
 	if err != nil {
 		return none
 	}
-	loc, until := Zone(c.Start.TZID), opt.Until
+	offset, until := Offset(Zone(c.Start.TZID)), opt.Until
 	wall := local(c.Start)
 	shift := (9999 - cycle - wall.Year()) / cycle * cycle
 	opt.Until = time.Time{}
@@ -169,7 +191,7 @@ func ruled(c event.Content) func() (time.Time, bool) {
 		if !ok {
 			return t, false
 		}
-		t = time.Date(t.Year()-shift, t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, loc)
+		t = Instant(t.AddDate(-shift, 0, 0), offset)
 		return t, until.IsZero() || !t.After(until)
 	}
 }

@@ -39,6 +39,13 @@ func TestStarts(t *testing.T) {
 			t.Error(got)
 		}
 	})
+	t.Run("a time that clocks show twice is the first, as everywhere", func(t *testing.T) {
+		c := event.Content{Start: recur.At(time.Date(2026, 10, 24, 0, 30, 0, 0, time.UTC), "Europe/Berlin"), Recurrence: event.Recurrence{Rule: "FREQ=DAILY;COUNT=3"}}
+		c.End = c.Start // 02:30 on the wall
+		if !recur.Includes(c, "20261025T003000Z") || !recur.Includes(c, "20261026T013000Z") || recur.Includes(c, "20261025T013000Z") {
+			t.Error(starts(c, 9))
+		}
+	})
 	t.Run("RDATE adds, EXDATE removes, DTSTART always counts once", func(t *testing.T) {
 		c := series(t, "FREQ=WEEKLY;BYDAY=WE;COUNT=2") // Tuesday the 20th is DTSTART
 		c.Recurrence.Dates = []event.Moment{berlin(23, 10), berlin(21, 10)}
