@@ -64,15 +64,15 @@ func StartPrivate(ctx context.Context, data string, log *slog.Logger) (*Private,
 	if err := p.chooseUser(); err != nil {
 		return nil, err
 	}
-	if err := p.chooseFolders(data); err != nil {
-		return nil, err
-	}
 	p.startLock = filepath.Join(data, "postgres.start.lock")
 	starting, err := flock(p.startLock, syscall.LOCK_EX)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = starting.Close() }()
+	if err := p.chooseFolders(data); err != nil {
+		return nil, err
+	}
 	if p.use, err = flock(filepath.Join(data, "postgres.use.lock"), syscall.LOCK_SH); err != nil {
 		return nil, err
 	}
@@ -128,10 +128,22 @@ func (p *Private) chooseFolders(data string) error {
 	}
 	sum := sha256.Sum256([]byte(data))
 	p.dir = filepath.Join("/var/lib/cis", hex.EncodeToString(sum[:8]), "postgres")
+	if err := p.clearLeftovers(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Dir(p.dir), 0o755); err != nil {
 		return err
 	}
 	return os.WriteFile(pointer, []byte(p.dir+"\n"), 0o600)
+}
+
+// clearLeftovers removes the cluster of a data folder that stood in the same place and was deleted: nobody points to it
+// any more, and it belongs to another log. A server that was left running over it is ended first.
+func (p *Private) clearLeftovers() error {
+	if cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", p.postmaster())); err == nil && cwd == p.dir {
+		p.stop()
+	}
+	return os.RemoveAll(p.dir)
 }
 
 // reaches says whether the server's user can enter a folder.

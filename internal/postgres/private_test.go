@@ -72,3 +72,42 @@ func TestPrivate(t *testing.T) {
 		}
 	})
 }
+
+// TestDeletedData: who deletes the data folder begins anew, also where the cluster lives outside of it.
+func TestDeletedData(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	if err := os.Chmod(filepath.Dir(data), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, ended := range []bool{true, false} { // in order, or left running by a process that was killed
+		old := start(t, data)
+		t.Cleanup(func() { _ = old.Remove() })
+		exec(t, old.DSN, "CREATE TABLE relic ()")
+		if ended || filepath.Dir(old.Dir()) == data { // a server inside of the deleted folder ends by itself within a minute
+			old.Close()
+		}
+		if err := os.RemoveAll(data); err != nil {
+			t.Fatal(err)
+		}
+		fresh := start(t, data)
+		exec(t, fresh.DSN, "CREATE TABLE relic ()") // it is not there
+		fresh.Close()
+		if err := os.RemoveAll(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func exec(t *testing.T, dsn, sql string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	pool, err := postgres.Open(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if _, err := pool.Exec(ctx, sql); err != nil {
+		t.Fatal(err)
+	}
+}
