@@ -112,6 +112,7 @@ func (c *Couriers) toAttendee(o owed, ev event.State, seen commands.Invitation, 
 		return verdict{done: ev.Revision}
 	case inv.Withdrawn:
 		l.kind, method = "withdrawn", "CANCEL"
+		l.token = c.opts.Keys.MessageID(l.token, l.kind) // the event has not changed since they were invited; this is another mail
 	case here.Cancelled():
 		l.kind, method = "cancel", "CANCEL"
 	case id == "" && inv.Told > 0:

@@ -191,6 +191,7 @@ func TestSeries(t *testing.T) {
 			}
 		}
 	})
+	p.allDifferent(ann, bob)
 	t.Run("an attendee may send somebody else", func(t *testing.T) {
 		c := p.reply(first, ann, "DELEGATED", 40*time.Minute)
 		c.Params = `;DELEGATED-TO="mailto:` + zoe + `"`
@@ -242,6 +243,25 @@ func TestWithdrawn(t *testing.T) {
 	}
 	if err := p.counted(p.ctx, uid, map[string]int64{"accepted": 0, "noaction": 2}); err != nil {
 		t.Error(err)
+	}
+	p.allDifferent(ann, bob)
+}
+
+// allDifferent: no two mails to somebody carry the same Message-ID, or the later ones would be taken for copies.
+func (p *proven) allDifferent(people ...string) {
+	p.t.Helper()
+	for _, who := range people {
+		seen := map[string]int{}
+		for n := range p.sink.Mails(who) {
+			got, err := p.calendar(p.ctx, who, n+1)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			if first, twice := seen[got.Msg.MessageID]; twice {
+				p.t.Errorf("mails %d and %d to %s are both %s", first, n+1, who, got.Msg.MessageID)
+			}
+			seen[got.Msg.MessageID] = n + 1
+		}
 	}
 }
 
