@@ -20,6 +20,7 @@ type CreateEvent struct {
 	ReplyTo             string
 	Source              event.Source
 	Content             event.Content
+	InviteLimit         int `json:",omitzero"` // bulk invitations at most; 0: any number
 	Now                 time.Time
 }
 
@@ -43,7 +44,7 @@ func (c CreateEvent) Decide(s event.State) ([]event.Fact, error) {
 		Tenant: c.Tenant, UID: c.UID,
 		OrganizerID: c.OrganizerID, OrganizerAddress: c.OrganizerAddress, OrganizerName: c.OrganizerName,
 		OriginalOrganizerID: c.OriginalOrganizerID, OriginalOrganizer: c.OriginalOrganizer,
-		ReplyTo: c.ReplyTo, Source: c.Source, Content: c.Content,
+		ReplyTo: c.ReplyTo, Source: c.Source, Content: c.Content, InviteLimit: c.InviteLimit,
 	}}, nil
 }
 

@@ -8,11 +8,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/calendar-invite-server/cis/domain/bulk"
 	"github.com/calendar-invite-server/cis/domain/decider"
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/fault"
+	"github.com/calendar-invite-server/cis/domain/identity"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/mail"
 	"github.com/calendar-invite-server/cis/domain/notice"
+	"github.com/calendar-invite-server/cis/domain/order"
+	"github.com/calendar-invite-server/cis/domain/organizer"
 	"github.com/calendar-invite-server/cis/domain/recipient"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
@@ -32,17 +37,27 @@ type Command[State, Fact any] interface {
 
 // Handler carries out commands: load, fold, decide, append at the loaded revision. It is safe for concurrent use.
 type Handler struct {
-	log    Log
-	events eventCache
+	log        Log
+	limits     Limits
+	events     cache[event.State]
+	organizers cache[organizer.State]
+	desk       desk
+}
+
+// Limits are what an installation allows where nobody said otherwise.
+type Limits struct {
+	Events  int // of an organizer that nobody pays for; 0: any number
+	Invites int // bulk invitations to an event; 0: any number
 }
 
 // NewHandler makes a handler over a log.
-func NewHandler(log Log) *Handler { return &Handler{log: log} }
+func NewHandler(log Log, limits Limits) *Handler { return &Handler{log: log, limits: limits} }
 
 // Done is what a command led to.
 type Done struct {
 	Facts    int    // appended; 0: it was true already
 	Position uint64 // in the log, of the last fact appended
+	Last     string // its name
 }
 
 // ForEvent carries out a command about an event. It fails with the domain's refusals.
@@ -72,15 +87,128 @@ func (h *Handler) ForMail(ctx context.Context, meta Meta, c Command[mail.State, 
 	return handle(ctx, h, meta, mail.Evolve, c)
 }
 
-// RequestInvite carries out the command. Nearly always it is the first about its invitation, so that is assumed; the
-// append finds out if it is not.
-func (h *Handler) RequestInvite(ctx context.Context, meta Meta, c RequestInvite) (Done, error) {
-	who, err := load(ctx, h.log, recipient.Stream(c.AttendeeID), recipient.Evolve)
+// ForOrganizer carries out a command about an account.
+func (h *Handler) ForOrganizer(ctx context.Context, meta Meta, c Command[organizer.State, organizer.Fact]) (Done, error) {
+	defer h.organizers.forget(strings.TrimPrefix(c.Stream(), organizer.StreamPrefix))
+	return handle(ctx, h, meta, organizer.Evolve, c)
+}
+
+// ForIdentity carries out a command about what an address speaks for.
+func (h *Handler) ForIdentity(ctx context.Context, meta Meta, c Command[identity.State, identity.Fact]) (Done, error) {
+	return handle(ctx, h, meta, identity.Evolve, c)
+}
+
+// ForOrder carries out a command about an order and returns it as it is then.
+func (h *Handler) ForOrder(ctx context.Context, meta Meta, c Command[order.State, order.Fact]) (order.State, error) {
+	if _, err := handle(ctx, h, meta, order.Evolve, c); err != nil {
+		return order.State{}, err
+	}
+	seen, err := load(ctx, h.log, c.Stream(), order.Evolve)
+	return seen.State, err
+}
+
+// ForBulk carries out a command about a table of people to invite.
+func (h *Handler) ForBulk(ctx context.Context, meta Meta, c Command[bulk.State, bulk.Fact]) (Done, error) {
+	return handle(ctx, h, meta, bulk.Evolve, c)
+}
+
+// Bulk returns a table as it is now.
+func (h *Handler) Bulk(ctx context.Context, id string) (bulk.State, error) {
+	seen, err := load(ctx, h.log, bulk.Stream(id), bulk.Evolve)
+	return seen.State, err
+}
+
+// CreateEvent carries out the command. A new event takes one of its organizer's slots first, on the organizer's own
+// stream, so that the limit is strict; both streams are derived, so that a redelivery completes what a crash left half
+// done. What is refused for the account's sake is recorded on the event's stream.
+func (h *Handler) CreateEvent(ctx context.Context, meta Meta, c CreateEvent) (Done, error) {
+	c.InviteLimit = h.limits.Invites
+	seen, err := load(ctx, h.log, c.Stream(), event.Evolve)
 	if err != nil {
 		return Done{}, err
 	}
-	c.Suppressed = who.State.Suppressed
-	return handleFrom(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c), Invitation{Revision: eventstore.NoStream})
+	if facts, err := c.Decide(seen.State); err != nil || len(facts) == 0 { // nothing an account would matter to
+		return Done{}, err
+	}
+	if seen.State.Exists {
+		err = h.Active(ctx, c.OrganizerID)
+	} else {
+		_, err = h.ForOrganizer(ctx, aside(meta, "slot"), TakeSlot{
+			Organizer: organizer.Ref{Tenant: c.Tenant, OrganizerID: c.OrganizerID}, Address: c.OrganizerAddress, Name: c.OrganizerName,
+			EventUID: c.UID, Limit: h.limits.Events,
+		})
+	}
+	if why, refused := fault.From(err); refused {
+		if _, err := h.ForEvent(ctx, aside(meta, "denied"), DenyEvent{Tenant: c.Tenant, UID: c.UID, OrganizerID: c.OrganizerID, Reason: why.Code}); err != nil {
+			return Done{}, err
+		}
+	}
+	if err != nil {
+		return Done{}, err
+	}
+	return h.ForEvent(ctx, meta, c)
+}
+
+// Active fails with [organizer.ErrSuspended] if an account may not act.
+func (h *Handler) Active(ctx context.Context, organizerID string) error {
+	account, err := h.Organizer(ctx, organizerID)
+	if err == nil && account.Suspended {
+		err = organizer.ErrSuspended
+	}
+	return err
+}
+
+// RequestInvite verifies and carries out the command. Nearly always it is the first about its invitation, so that is
+// assumed; the append finds out if it is not. Bulk origins need a slot of the event, one of those given or, without
+// any, one from the desk.
+func (h *Handler) RequestInvite(ctx context.Context, meta Meta, c RequestInvite, slots *Slots) (Done, error) {
+	if err := h.look(ctx, &c); err != nil {
+		return Done{}, err
+	}
+	seen := Invitation{Revision: eventstore.NoStream}
+	taken := false
+	if c.Origin.InBulk() && c.Event.InviteLimit > 0 {
+		var err error
+		if seen, err = h.Invitation(ctx, c.EventUID, c.AttendeeID); err != nil {
+			return Done{}, err
+		}
+		if c.needsSlot(seen.State) {
+			if slots != nil {
+				taken = slots.take()
+			} else if taken, err = h.takeSlot(ctx, meta, c.EventUID); err != nil {
+				return Done{}, err
+			}
+			c.Standing.NoSlot = !taken
+		}
+	}
+	done, err := handleFrom(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c), seen)
+	if taken && slots == nil && err == nil && done.Last != (invitation.InviteRequested{}).FactName() {
+		err = h.returnSlot(context.WithoutCancel(ctx), meta, c.EventUID) // somebody else invited them meanwhile
+	}
+	return done, err
+}
+
+// look finds out who an invitation is between.
+func (h *Handler) look(ctx context.Context, c *RequestInvite) error {
+	who, err := load(ctx, h.log, recipient.Stream(c.AttendeeID), recipient.Evolve)
+	if err != nil {
+		return err
+	}
+	c.Standing.Recipient = who.State
+	c.Standing.Organizer, err = h.Organizer(ctx, c.Event.OrganizerID)
+	return err
+}
+
+// Recipient returns what somebody wants none of, as it is now.
+func (h *Handler) Recipient(ctx context.Context, id string) (recipient.State, error) {
+	seen, err := load(ctx, h.log, recipient.Stream(id), recipient.Evolve)
+	return seen.State, err
+}
+
+// Identity returns which organizers an address speaks for, as it is now.
+func (h *Handler) Identity(ctx context.Context, addressID string) (identity.State, error) {
+	seen, err := load(ctx, h.log, identity.Stream(addressID), identity.Evolve)
+	return seen.State, err
 }
 
 // Mail returns a mail as it is now, with the revision of its stream.
@@ -133,7 +261,7 @@ func handleFrom[S any, F schema.Fact](ctx context.Context, h *Handler, meta Meta
 		}
 		res, err := h.log.Append(ctx, c.Stream(), seen.Revision, meta, list...)
 		if err == nil {
-			return Done{Facts: len(list), Position: res.Position}, nil
+			return Done{Facts: len(list), Position: res.Position, Last: list[len(list)-1].FactName()}, nil
 		}
 		if !errors.Is(err, eventstore.ErrWrongRevision) || attempt == maxAttempts {
 			return Done{}, fmt.Errorf("%T: %w", c, err)

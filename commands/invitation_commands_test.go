@@ -32,11 +32,13 @@ func TestRequestInvite(t *testing.T) {
 	live := theEvent(created(friday))
 	off := theEvent(created(friday), cancelled(at(1, 1), 2, 1))
 	denied := invitation.InviteDenied{Ref: ref, OrganizerID: "org", Origin: "api", Reason: "event-cancelled"}
+	again := invitation.InviteDenied{Ref: ref, OrganizerID: "org", Origin: "wix", Reason: "already-invited"}
 	late := ask(live, "api")
 	late.Now = friday.End.UTC.Add(time.Second)
 	decidertest.Run(t, invitation.Evolve,
 		inviteCase{Name: "the first request is granted", When: ask(live, "api"), Then: facts(requested)},
-		inviteCase{Name: "the second changes nothing", Given: facts(requested), When: ask(live, "bulk")},
+		inviteCase{Name: "the second is denied, as a fact", Given: facts(requested), When: ask(live, "wix"), Then: facts(again)},
+		inviteCase{Name: "which is recorded once too", Given: facts(requested, again), When: ask(live, "wix")},
 		inviteCase{Name: "an unknown event is refused", When: ask(event.State{}, "api"), Err: event.ErrUnknown},
 		inviteCase{Name: "an unknown origin is refused", When: ask(live, "nowhere"), Err: invitation.ErrOrigin},
 		inviteCase{Name: "a cancelled event is denied, as a fact", When: ask(off, "api"), Then: facts(denied)},

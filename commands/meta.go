@@ -21,3 +21,9 @@ func From(actor, tenant, cause string, n int) Meta {
 		Command: uuid.NewSHA1(namespace, fmt.Appendf(nil, "%s/%s/%d", actor, cause, n)),
 	}
 }
+
+// aside is the Meta of a command that another one needs carried out beside it.
+func aside(m Meta, what string) Meta {
+	m.Command = uuid.NewSHA1(m.Command, []byte(what))
+	return m
+}

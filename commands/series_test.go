@@ -234,7 +234,7 @@ func TestBounce(t *testing.T) {
 		recipientCase{Name: "and restored", Given: []recipient.Fact{suppressed}, When: restore, Then: []recipient.Fact{recipient.RecipientRestored{Tenant: "default", RecipientID: "ann", By: "op"}}},
 		recipientCase{Name: "if it was suppressed", When: restore},
 	)
-	denied := commands.RequestInvite{Tenant: "default", Event: theEvent(created(friday)), EventUID: "e1", AttendeeID: "ann", Address: "ann@example.com", Origin: "api", Now: now, Suppressed: true}
+	denied := commands.RequestInvite{Tenant: "default", Event: theEvent(created(friday)), EventUID: "e1", AttendeeID: "ann", Address: "ann@example.com", Origin: "api", Now: now, Standing: commands.Standing{Recipient: recipient.State{Suppressed: true}}}
 	decidertest.Run(t, invitation.Evolve, inviteCase{
 		Name: "nobody is invited at an address that does not work", When: denied,
 		Then: facts(invitation.InviteDenied{Ref: ref, OrganizerID: "org", Origin: "api", Reason: recipient.ErrSuppressed.Code}),

@@ -117,7 +117,7 @@ func (a *App) listen() (err error) {
 func (a *App) wire() (err error) {
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	book := a.cfg.book()
-	a.handler = commands.NewHandler(a.facts)
+	a.handler = a.parts.handler()
 	a.receiver = inbox.NewReceiver(a.facts, a.keys, tenant)
 	if a.cfg.Relay != "" {
 		a.transport, err = notifier.NewRelay(a.cfg.Relay, a.cfg.Domain)

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/ingest/imappoll"
 	"github.com/calendar-invite-server/cis/ingest/senderauth"
 	"github.com/calendar-invite-server/cis/internal/address"
@@ -55,7 +56,8 @@ type Config struct {
 	DKIMSelector string
 	Landing      string
 	LandingHosts []string
-	EventLimit   int
+	EventLimit   int // events in a list
+	Limits       commands.Limits
 	LogLevel     slog.Level
 	RSVP         string
 
@@ -155,6 +157,8 @@ func readConfig(lookup func(string) string) (*Config, []setting, error) {
 		EventLimit: e.number("EVENT_VIEW_LENGTH", 100, "events in a list"),
 		RSVP:       e.get("RSVP_EMAIL", "", "base of the reply address, by default rsvp@CIS_DOMAIN"),
 	}
+	c.Limits.Events = e.number("EVENT_LIMIT", 5, "events of an organizer nobody pays for; 0: any number")
+	c.Limits.Invites = e.number("EVENT_INVITE_LIMIT", 1000, "bulk invitations to an event; 0: any number")
 	maxLimit := e.number("MAX_EVENT_VIEW_LENGTH", 500, "events in a list at most")
 	if c.EventLimit == 0 || maxLimit > 0 && c.EventLimit > maxLimit {
 		c.EventLimit = maxLimit

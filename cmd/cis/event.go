@@ -80,7 +80,7 @@ func newRecipient() *cobra.Command {
 // order carries out one command of an operator's.
 func order(cmd *cobra.Command, do func(context.Context, *commands.Handler, commands.Meta, *parts) (string, error)) error {
 	return withParts(cmd.Context(), false, func(ctx context.Context, p *parts) error {
-		said, err := do(ctx, commands.NewHandler(p.facts), commands.From("operator", tenant, uuid.NewString(), 0), p)
+		said, err := do(ctx, p.handler(), commands.From("operator", tenant, uuid.NewString(), 0), p)
 		if err != nil {
 			return err
 		}

@@ -68,7 +68,7 @@ func (p *parts) describeHeld(ctx context.Context, h inbox.HeldMail) heldLine {
 			l.From, l.Subject = msg.FromAddress, msg.Subject
 		}
 	}
-	if seen, err := commands.NewHandler(p.facts).Mail(ctx, h.MailID); err == nil {
+	if seen, err := p.handler().Mail(ctx, h.MailID); err == nil {
 		l.Checks = seen.State.Proof.Results
 	}
 	return l
@@ -100,7 +100,7 @@ func newJudge(use, short string, release bool) *cobra.Command {
 				}
 				for _, id := range ids {
 					meta := commands.From("operator", tenant, uuid.NewString(), 0)
-					_, err := commands.NewHandler(p.facts).ForMail(ctx, meta, commands.JudgeMail{Tenant: tenant, MailID: id, Release: release, By: operator()})
+					_, err := p.handler().ForMail(ctx, meta, commands.JudgeMail{Tenant: tenant, MailID: id, Release: release, By: operator()})
 					if err != nil {
 						failed = append(failed, fmt.Errorf("%s: %w", id, err))
 						continue

@@ -133,7 +133,10 @@ func (p *parts) reread(ctx context.Context, in itip.Interpreter, m past, done ma
 		return nil, nil
 	}
 	from := inbox.SenderOf(itip.Sender{Address: msg.FromAddress, Name: msg.FromName, Vouched: m.released}, msg, m.proof)
-	reading := in.Interpret(itip.Mail{Tenant: done.Tenant, Message: msg, Received: m.received.Received, From: from})
+	reading, err := inbox.Interpret(ctx, in, p.handler(), itip.Mail{Tenant: done.Tenant, Message: msg, Received: m.received.Received, From: from})
+	if err != nil {
+		return nil, err
+	}
 	if done.Plan != "" && done.Plan == inbox.Plan(in, reading) {
 		return nil, nil
 	}

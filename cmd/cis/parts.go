@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/eventstore/embedded"
 	"github.com/calendar-invite-server/cis/internal/facts"
@@ -36,6 +37,9 @@ type parts struct {
 
 	closers []func()
 }
+
+// handler carries out commands with the limits of this installation.
+func (p *parts) handler() *commands.Handler { return commands.NewHandler(p.facts, p.cfg.Limits) }
 
 func (p *parts) onClose(f func()) { p.closers = append(p.closers, f) }
 

@@ -2,7 +2,11 @@
 // server's own UID; the organizer's UID is kept beside it.
 package event
 
-import "github.com/calendar-invite-server/cis/domain/schema"
+import (
+	"time"
+
+	"github.com/calendar-invite-server/cis/domain/schema"
+)
 
 // Fact is something that happened to an event.
 type Fact interface {
@@ -11,7 +15,8 @@ type Fact interface {
 }
 
 // Schema lists the facts of this package.
-var Schema = schema.New(EventCreated{}, EventUpdated{}, EventCancelled{}, EventReinstated{}, InstanceUpdated{}, InstanceCancelled{}, EventPolicyChanged{})
+var Schema = schema.New(EventCreated{}, EventUpdated{}, EventCancelled{}, EventReinstated{}, InstanceUpdated{}, InstanceCancelled{},
+	EventPolicyChanged{}, EventDenied{}, ChangeUndone{}, InviteLimitChanged{}, InviteSlotsReserved{}, InviteSlotsReturned{}, RemindersChanged{}, RemindersDue{})
 
 // EventCreated: an organizer asked for an event for the first time.
 type EventCreated struct {
@@ -25,6 +30,7 @@ type EventCreated struct {
 	ReplyTo             string  `json:"reply_to"` // ORGANIZER, From and Reply-To of every mail, for the event's whole life
 	Source              Source  `json:"source"`
 	Content             Content `json:"content"`
+	InviteLimit         int     `json:"invite_limit,omitempty"` // bulk invitations at most; 0: any number
 }
 
 // EventUpdated: the organizer changed something that attendees see.
@@ -86,6 +92,96 @@ type EventPolicyChanged struct {
 	UID      string   `json:"uid"`
 	Crashers Crashers `json:"crashers"`
 }
+
+// EventDenied: somebody asked for an event and it was not granted; Reason is the refusal's code.
+type EventDenied struct {
+	Tenant      string `json:"tenant"`
+	UID         string `json:"uid"`
+	OrganizerID string `json:"organizer_id"`
+	Reason      string `json:"reason"`
+}
+
+// ChangeUndone: the organizer took their last change back; the event is again as it was before. Calendars see one more
+// change (RFC 5546 has no undoing).
+type ChangeUndone struct {
+	Tenant   string     `json:"tenant"`
+	UID      string     `json:"uid"`
+	Instance InstanceID `json:"instance,omitempty"` // of a series, that the change was about
+	Revision int        `json:"revision"`
+	Sequence int        `json:"sequence"`
+	Status   Status     `json:"status"` // from now on
+	Content  Content    `json:"content"`
+}
+
+// InviteLimitChanged: how many may be invited in bulk.
+type InviteLimitChanged struct {
+	Tenant string `json:"tenant"`
+	UID    string `json:"uid"`
+	Limit  int    `json:"limit"` // 0: any number
+	By     string `json:"by"`
+}
+
+// InviteSlotsReserved: so many bulk invitations may be asked for under the block's name.
+type InviteSlotsReserved struct {
+	Tenant string `json:"tenant"`
+	UID    string `json:"uid"`
+	Block  string `json:"block"`
+	Count  int    `json:"count"`
+}
+
+// InviteSlotsReturned: so many of a block were not needed.
+type InviteSlotsReturned struct {
+	Tenant string `json:"tenant"`
+	UID    string `json:"uid"`
+	Block  string `json:"block"`
+	Count  int    `json:"count"`
+}
+
+// RemindersChanged: when attendees are reminded of this event, instead of when the installation says.
+type RemindersChanged struct {
+	Tenant string   `json:"tenant"`
+	UID    string   `json:"uid"`
+	Before []string `json:"before"` // each like 24h, 30m, or daily@12:00; none: never
+	By     string   `json:"by"`
+}
+
+// RemindersDue: attendees are to be reminded.
+type RemindersDue struct {
+	Tenant   string     `json:"tenant"`
+	UID      string     `json:"uid"`
+	Number   int        `json:"number"`             // from 1
+	Instance InstanceID `json:"instance,omitempty"` // of a series
+	Due      time.Time  `json:"due"`
+}
+
+// FactName is the stored name.
+func (EventDenied) FactName() string { return "EventDenied" }
+
+// FactName is the stored name.
+func (ChangeUndone) FactName() string { return "ChangeUndone" }
+
+// FactName is the stored name.
+func (InviteLimitChanged) FactName() string { return "InviteLimitChanged" }
+
+// FactName is the stored name.
+func (InviteSlotsReserved) FactName() string { return "InviteSlotsReserved" }
+
+// FactName is the stored name.
+func (InviteSlotsReturned) FactName() string { return "InviteSlotsReturned" }
+
+// FactName is the stored name.
+func (RemindersChanged) FactName() string { return "RemindersChanged" }
+
+// FactName is the stored name.
+func (RemindersDue) FactName() string { return "RemindersDue" }
+
+func (EventDenied) eventFact()         {}
+func (ChangeUndone) eventFact()        {}
+func (InviteLimitChanged) eventFact()  {}
+func (InviteSlotsReserved) eventFact() {}
+func (InviteSlotsReturned) eventFact() {}
+func (RemindersChanged) eventFact()    {}
+func (RemindersDue) eventFact()        {}
 
 // FactName is the stored name.
 func (InstanceUpdated) FactName() string { return "InstanceUpdated" }

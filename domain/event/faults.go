@@ -12,5 +12,8 @@ var (
 	ErrInstance    = &fault.Error{Kind: fault.NotFound, Code: "instance-unknown", Title: "the series has no such instance"}
 	ErrNoSeries    = &fault.Error{Kind: fault.NotFound, Code: "series-unknown", Title: "the series this instance belongs to was never sent here"}
 	ErrCrasher     = &fault.Error{Kind: fault.Forbidden, Code: "party-crasher", Title: "somebody who was never invited has answered"}
+	ErrLimit       = &fault.Error{Kind: fault.Conflict, Code: "invite-limit-reached", Title: "as many people were invited in bulk as the event allows"}
+	ErrNoUndo      = &fault.Error{Kind: fault.Conflict, Code: "nothing-to-undo", Title: "there is no change to take back"}
+	ErrReminder    = &fault.Error{Kind: fault.Invalid, Code: "reminder-invalid", Title: "a reminder is a time before the start, like 24h or 30m, or daily@12:00"}
 	ErrPolicy      = &fault.Error{Kind: fault.Invalid, Code: "policy-invalid", Title: "that is none of add, hold, cancel"}
 )

@@ -1,6 +1,9 @@
 package event
 
-import "maps"
+import (
+	"maps"
+	"time"
+)
 
 // State is what an event's facts add up to. The zero State does not exist.
 type State struct {
@@ -21,6 +24,31 @@ type State struct {
 	SeriesRevision   int                     // the Revision at which the event itself, not one instance, last changed
 	Instances        map[InstanceID]Instance // of a series: those that differ from it
 	Crashers         Crashers
+	Denied           string         `json:",omitzero"` // why it is not there, if somebody asked
+	Before           *Before        `json:",omitzero"` // what undoing the last change restores; nil: there is nothing to undo
+	InviteLimit      int            `json:",omitzero"` // bulk invitations at most; 0: any number
+	Reserved         int            `json:",omitzero"` // of them
+	Blocks           map[string]int `json:",omitzero"` // by whom, what was not returned
+	Reminders        *[]string      `json:",omitzero"` // when to remind attendees; nil: when the installation says
+	Reminded         time.Time      `json:",omitzero"` // up to when reminders are dealt with
+	ReminderNumber   int            `json:",omitzero"` // of the last one
+	ReminderOf       InstanceID     `json:",omitzero"` // what it was about
+}
+
+// Before is what a change replaced.
+type Before struct {
+	Instance InstanceID // that the change was about; empty: the event itself
+	Known    bool       // there was something before it
+	Status   Status
+	Content  Content
+}
+
+// SlotsLeft is how many more may be invited in bulk; -1: any number.
+func (s State) SlotsLeft() int {
+	if s.InviteLimit == 0 {
+		return -1
+	}
+	return max(0, s.InviteLimit-s.Reserved)
 }
 
 // Instance is an instance that differs from its series.
@@ -63,9 +91,12 @@ func Evolve(s State, fact Fact) State {
 			Exists: true, Tenant: f.Tenant, UID: f.UID, Status: Confirmed,
 			OrganizerID: f.OrganizerID, OrganizerAddress: f.OrganizerAddress, OrganizerName: f.OrganizerName,
 			ReplyTo: f.ReplyTo, Content: f.Content, Source: f.Source, Revision: 1, SeriesRevision: 1, CancelledAt: s.CancelledAt,
-			Crashers: s.Crashers,
+			Crashers: s.Crashers, InviteLimit: f.InviteLimit, Before: &Before{},
 		}
+	case EventDenied:
+		s.Denied = f.Reason
 	case EventUpdated:
+		s.Before = s.before("")
 		moved := !s.Content.SameTime(f.Content)
 		if moved {
 			s.TimeSequence = f.Sequence
@@ -85,13 +116,16 @@ func Evolve(s State, fact Fact) State {
 	case EventCancelled:
 		s.CancelledAt = f.Source.Revision
 		if s.Exists {
+			s.Before = s.before("")
 			s = s.revised(f.Revision, f.Sequence, f.Source)
 			s.Status = Cancelled
 		}
 	case EventReinstated:
+		s.Before = s.before("")
 		s = s.revised(f.Revision, f.Sequence, f.Source)
 		s.Status, s.TimeSequence, s.Content, s.Instances = Confirmed, f.Sequence, f.Content, nil
 	case InstanceUpdated:
+		s.Before = s.before(f.Instance)
 		s.Revision = f.Revision
 		s = s.evolveInstances(func(all map[InstanceID]Instance) {
 			inst := all[f.Instance]
@@ -103,6 +137,7 @@ func Evolve(s State, fact Fact) State {
 			}
 		})
 	case InstanceCancelled:
+		s.Before = s.before(f.Instance)
 		s.Revision = f.Revision
 		s = s.evolveInstances(func(all map[InstanceID]Instance) {
 			inst := all[f.Instance]
@@ -111,7 +146,66 @@ func Evolve(s State, fact Fact) State {
 		})
 	case EventPolicyChanged:
 		s.Crashers = f.Crashers
+	case ChangeUndone:
+		s = s.undone(f)
+	case InviteLimitChanged:
+		s.InviteLimit = f.Limit
+	case InviteSlotsReserved:
+		s = s.reserve(f.Block, f.Count)
+	case InviteSlotsReturned:
+		s = s.reserve(f.Block, -f.Count)
+	case RemindersChanged:
+		before := f.Before
+		s.Reminders = &before
+	case RemindersDue:
+		s.Reminded, s.ReminderNumber, s.ReminderOf = f.Due, f.Number, f.Instance
 	}
+	return s
+}
+
+// before remembers what a change of an instance, or of the event itself, replaces.
+func (s State) before(id InstanceID) *Before {
+	b := &Before{Instance: id, Known: true, Status: s.Status, Content: s.Content}
+	if id != "" {
+		inst, known := s.Instances[id]
+		b.Known, b.Content, b.Status = known, inst.Content, Confirmed
+		if inst.Cancelled {
+			b.Status = Cancelled
+		}
+	}
+	return b
+}
+
+// undone is the state after a change was taken back; that can itself be undone.
+func (s State) undone(f ChangeUndone) State {
+	before := s.before(f.Instance)
+	if f.Instance == "" {
+		if !s.Content.SameTime(f.Content) || s.Cancelled() {
+			s.TimeSequence = f.Sequence
+		}
+		s = s.revised(f.Revision, f.Sequence, s.Source)
+		s.Status, s.Content, s.Before = f.Status, f.Content, before
+		return s
+	}
+	s.Revision, s.Before = f.Revision, before
+	return s.evolveInstances(func(all map[InstanceID]Instance) {
+		inst := all[f.Instance]
+		if inst.Cancelled || !inst.Content.SameTime(f.Content) {
+			inst.TimeSequence = f.Sequence
+		}
+		inst.Cancelled, inst.Content, inst.Revision, inst.Sequence = f.Status == Cancelled, f.Content, f.Revision, f.Sequence
+		all[f.Instance] = inst
+	})
+}
+
+// reserve adds to what a block holds.
+func (s State) reserve(block string, n int) State {
+	blocks := maps.Clone(s.Blocks)
+	if blocks == nil {
+		blocks = map[string]int{}
+	}
+	blocks[block] += n
+	s.Blocks, s.Reserved = blocks, s.Reserved+n
 	return s
 }
 

@@ -17,7 +17,7 @@ type Fact interface {
 
 // Schema lists the facts of this package.
 var Schema = schema.New(InviteRequested{}, InviteDenied{}, InviteSent{}, UpdateSent{}, CancellationSent{}, DeliveryFailed{}, RsvpReceived{},
-	InviteDelegated{}, InviteWithdrawn{}, CounterReceived{}, CounterDeclined{}, ResendRequested{}, Bounced{}, CrasherTurnedAway{})
+	InviteDelegated{}, InviteWithdrawn{}, CounterReceived{}, CounterDeclined{}, ResendRequested{}, Bounced{}, CrasherTurnedAway{}, ReminderSent{})
 
 // Ref names the invitation a fact belongs to.
 type Ref struct {
@@ -33,6 +33,8 @@ type InviteRequested struct {
 	Address     string `json:"address" pii:"AttendeeID"`
 	Name        string `json:"name,omitempty" pii:"AttendeeID"`
 	Origin      Origin `json:"origin"`
+	Bulk        string `json:"bulk,omitempty"` // the bulk mail that asked,
+	Line        int    `json:"line,omitempty"` // and where in its table
 }
 
 // InviteDenied: somebody asked and it was refused; Reason is the refusal's code.
@@ -41,6 +43,16 @@ type InviteDenied struct {
 	OrganizerID string `json:"organizer_id,omitempty"`
 	Origin      Origin `json:"origin"`
 	Reason      string `json:"reason"`
+	Bulk        string `json:"bulk,omitempty"`
+	Line        int    `json:"line,omitempty"`
+}
+
+// ReminderSent: the attendee was reminded of the event.
+type ReminderSent struct {
+	Ref
+	Number    int    `json:"number"` // of the event's reminders
+	MessageID string `json:"message_id"`
+	Answer    string `json:"answer,omitempty" pii:"AttendeeID"`
 }
 
 // Handover is a mail that was handed to the next mail server, or into the outbox.
@@ -180,6 +192,11 @@ func (InviteDelegated) FactName() string { return "InviteDelegated" }
 func (InviteWithdrawn) FactName() string { return "InviteWithdrawn" }
 
 func (InviteWithdrawn) invitationFact() {}
+
+// FactName is the stored name.
+func (ReminderSent) FactName() string { return "ReminderSent" }
+
+func (ReminderSent) invitationFact() {}
 
 // FactName is the stored name.
 func (CounterReceived) FactName() string { return "CounterReceived" }

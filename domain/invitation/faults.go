@@ -12,5 +12,6 @@ var (
 	ErrCounter   = &fault.Error{Kind: fault.NotFound, Code: "counter-unknown", Title: "there is no such proposal"}
 	ErrDelegate  = &fault.Error{Kind: fault.Invalid, Code: "delegate-invalid", Title: "the answer does not say to whom it is delegated"}
 	ErrWithdrawn = &fault.Error{Kind: fault.Conflict, Code: "invitation-withdrawn", Title: "the invitation was withdrawn"}
+	ErrAlready   = &fault.Error{Kind: fault.Conflict, Code: "already-invited", Title: "this person is invited already"}
 	ErrSoon      = &fault.Error{Kind: fault.Conflict, Code: "resend-too-soon", Title: "the invitation was sent again a short while ago"}
 )

@@ -31,6 +31,9 @@ type State struct {
 	TakenBack   bool      // and told so
 	Bounced     bool
 	TurnedAway  int
+	Bulk        string // the bulk mail they were invited by,
+	Line        int    // and where in its table
+	Reminded    int    // the number of the last reminder they got
 }
 
 // Instance is what is known about an attendee and one instance of a series.
@@ -83,7 +86,7 @@ func Evolve(s State, fact Fact) State {
 			}
 		}
 		s.Exists, s.OrganizerID, s.Origin, s.Status = true, f.OrganizerID, f.Origin, NoAction
-		s.Address, s.Name, s.Denied = f.Address, f.Name, ""
+		s.Address, s.Name, s.Denied, s.Bulk, s.Line = f.Address, f.Name, "", f.Bulk, f.Line
 	case InviteWithdrawn:
 		s.Withdrawn, s.Status = true, NoAction
 	case InviteDenied:
@@ -113,6 +116,8 @@ func Evolve(s State, fact Fact) State {
 				all[id] = inst
 			}
 		})
+	case ReminderSent:
+		s.Reminded = max(s.Reminded, f.Number)
 	case Bounced:
 		s.Bounced = true
 	case CrasherTurnedAway:

@@ -51,6 +51,15 @@ var Origins = []Origin{
 	"multievent", "sendgrid", "sendgridcta", Shared, "singlesend", "test", "vip", "webform", "wix", "wixv2", "zoho",
 }
 
+// Bulk is the origin of invitations from a table, Test of those that may be sent again.
+const (
+	Bulk Origin = "bulk"
+	Test Origin = "test"
+)
+
+// InBulk says whether invitations of this origin need the right to send in bulk and one of the event's slots.
+func (o Origin) InBulk() bool { return o == Bulk || o == "vip" }
+
 // StreamPrefix starts the names of streams of invitations.
 const StreamPrefix = "invitation-"
 

@@ -1,7 +1,9 @@
-// Package recipient is a person across events: whether their address takes mail at all.
+// Package recipient is a person across events: whether their address takes mail at all, and what they want none of.
 package recipient
 
 import (
+	"maps"
+
 	"github.com/calendar-invite-server/cis/domain/fault"
 	"github.com/calendar-invite-server/cis/domain/schema"
 )
@@ -13,16 +15,23 @@ type Fact interface {
 }
 
 // Schema lists the facts of this package.
-var Schema = schema.New(RecipientSuppressed{}, RecipientRestored{})
+var Schema = schema.New(RecipientSuppressed{}, RecipientRestored{}, RecipientUnsubscribed{}, RecipientResubscribed{}, OrganizerBlocked{}, OrganizerUnblocked{})
 
-// ErrSuppressed says that mail to an address came back for good, so that nothing more is sent there.
-var ErrSuppressed = &fault.Error{Kind: fault.Conflict, Code: "address-suppressed", Title: "mail to this address came back; nothing more is sent there"}
+// Why somebody gets no mail.
+var (
+	ErrSuppressed   = &fault.Error{Kind: fault.Conflict, Code: "address-suppressed", Title: "mail to this address came back, or was reported as unwanted; nothing more is sent there"}
+	ErrUnsubscribed = &fault.Error{Kind: fault.Conflict, Code: "unsubscribed", Title: "this person wants no invitations"}
+	ErrBlocked      = &fault.Error{Kind: fault.Conflict, Code: "organizer-blocked", Title: "this person wants no invitations of this organizer"}
+)
 
-// RecipientSuppressed: an address does not work.
+// Complaint is the status of a suppression because somebody reported a mail as unwanted (RFC 5965).
+const Complaint = "complaint"
+
+// RecipientSuppressed: an address does not work, or its owner reported a mail as unwanted.
 type RecipientSuppressed struct {
 	Tenant      string `json:"tenant"`
 	RecipientID string `json:"recipient_id"`
-	Status      string `json:"status"` // RFC 3463
+	Status      string `json:"status"` // RFC 3463, or [Complaint]
 }
 
 // RecipientRestored: somebody says that the address works again.
@@ -32,21 +41,103 @@ type RecipientRestored struct {
 	By          string `json:"by"`
 }
 
+// RecipientUnsubscribed: the person wants no mail of anybody's events.
+type RecipientUnsubscribed struct {
+	Tenant      string `json:"tenant"`
+	RecipientID string `json:"recipient_id"`
+	By          string `json:"by"` // one-click, page, mail, or an operator
+}
+
+// RecipientResubscribed: they want it again.
+type RecipientResubscribed struct {
+	Tenant      string `json:"tenant"`
+	RecipientID string `json:"recipient_id"`
+	By          string `json:"by"`
+}
+
+// OrganizerBlocked: the person wants no mail of this organizer's events.
+type OrganizerBlocked struct {
+	Tenant      string `json:"tenant"`
+	RecipientID string `json:"recipient_id"`
+	OrganizerID string `json:"organizer_id"`
+	By          string `json:"by"`
+}
+
+// OrganizerUnblocked: they want it again.
+type OrganizerUnblocked struct {
+	Tenant      string `json:"tenant"`
+	RecipientID string `json:"recipient_id"`
+	OrganizerID string `json:"organizer_id"`
+	By          string `json:"by"`
+}
+
 // FactName is the stored name.
 func (RecipientSuppressed) FactName() string { return "RecipientSuppressed" }
 
 // FactName is the stored name.
 func (RecipientRestored) FactName() string { return "RecipientRestored" }
 
-func (RecipientSuppressed) recipientFact() {}
-func (RecipientRestored) recipientFact()   {}
+// FactName is the stored name.
+func (RecipientUnsubscribed) FactName() string { return "RecipientUnsubscribed" }
+
+// FactName is the stored name.
+func (RecipientResubscribed) FactName() string { return "RecipientResubscribed" }
+
+// FactName is the stored name.
+func (OrganizerBlocked) FactName() string { return "OrganizerBlocked" }
+
+// FactName is the stored name.
+func (OrganizerUnblocked) FactName() string { return "OrganizerUnblocked" }
+
+func (RecipientSuppressed) recipientFact()   {}
+func (RecipientRestored) recipientFact()     {}
+func (RecipientUnsubscribed) recipientFact() {}
+func (RecipientResubscribed) recipientFact() {}
+func (OrganizerBlocked) recipientFact()      {}
+func (OrganizerUnblocked) recipientFact()    {}
 
 // State is what a recipient's facts add up to.
-type State struct{ Suppressed bool }
+type State struct {
+	Suppressed   bool
+	Unsubscribed bool
+	Blocked      map[string]bool // organizers
+}
+
+// Refuses is why an organizer's mail does not go to them; nil if it does.
+func (s State) Refuses(organizerID string) *fault.Error {
+	switch {
+	case s.Suppressed:
+		return ErrSuppressed
+	case s.Unsubscribed:
+		return ErrUnsubscribed
+	case s.Blocked[organizerID]:
+		return ErrBlocked
+	}
+	return nil
+}
 
 // Evolve adds one fact.
 func Evolve(s State, fact Fact) State {
-	_, s.Suppressed = fact.(RecipientSuppressed)
+	switch f := fact.(type) {
+	case RecipientSuppressed:
+		s.Suppressed = true
+	case RecipientRestored:
+		s.Suppressed = false
+	case RecipientUnsubscribed:
+		s.Unsubscribed = true
+	case RecipientResubscribed:
+		s.Unsubscribed = false
+	case OrganizerBlocked:
+		blocked := maps.Clone(s.Blocked)
+		if blocked == nil {
+			blocked = map[string]bool{}
+		}
+		blocked[f.OrganizerID] = true
+		s.Blocked = blocked
+	case OrganizerUnblocked:
+		s.Blocked = maps.Clone(s.Blocked)
+		delete(s.Blocked, f.OrganizerID)
+	}
 	return s
 }
 

@@ -70,7 +70,7 @@ func (i *Invites) invite(w http.ResponseWriter, r *http.Request) error {
 	if !i.limits.allowRecipient(c.AttendeeID, c.EventUID, c.Now) {
 		return problem.ErrTooMany.With("this address was invited to many events today")
 	}
-	if _, err := i.Handler.RequestInvite(ctx, commands.From("api", i.Tenant, uuid.NewString(), 0), c); err != nil {
+	if _, err := i.Handler.RequestInvite(ctx, commands.From("api", i.Tenant, uuid.NewString(), 0), c, nil); err != nil {
 		return err
 	}
 	http.Redirect(w, r, i.Landing.For(r.URL.Query().Get("landing")), http.StatusFound)

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/fault"
+	"github.com/calendar-invite-server/cis/domain/identity"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/mail"
 	"github.com/calendar-invite-server/cis/domain/schema"
@@ -100,7 +102,9 @@ func (w *Worker) carryOut(ctx context.Context, l *letter) (schema.Fact, error) {
 	if err := w.authenticate(ctx, l); err != nil {
 		return nil, err
 	}
-	l.reading = w.in.Interpret(itip.Mail{Tenant: l.Tenant, Message: l.msg, Received: l.received.Received, From: l.from})
+	if l.reading, err = Interpret(ctx, w.in, w.handler, itip.Mail{Tenant: l.Tenant, Message: l.msg, Received: l.received.Received, From: l.from}); err != nil {
+		return nil, err
+	}
 	done.Plan = w.plan(l.reading)
 	if why := l.reading.Refusal; why != nil {
 		if errors.Is(why, itip.ErrNoCalendar) {
@@ -124,6 +128,39 @@ func (w *Worker) carryOut(ctx context.Context, l *letter) (schema.Fact, error) {
 	return done, nil
 }
 
+// Interpret reads a mail; of what only an organizer can ask for, in the name of whom the sender speaks for.
+func Interpret(ctx context.Context, in itip.Interpreter, h *commands.Handler, m itip.Mail) (itip.Reading, error) {
+	reading := in.Interpret(m)
+	if !reading.Organizes() {
+		return reading, nil
+	}
+	var err error
+	if m.From.Acts, err = Acts(ctx, h, in.Keys.PersonID(m.Tenant, m.From.Address)); err == nil && len(m.From.Acts) > 0 {
+		reading = in.Interpret(m)
+	}
+	return reading, err
+}
+
+// Acts are the organizers an address speaks for.
+func Acts(ctx context.Context, h *commands.Handler, addressID string) ([]itip.Principal, error) {
+	links, err := h.Identity(ctx, addressID)
+	if err != nil {
+		return nil, err
+	}
+	var acts []itip.Principal
+	for id, role := range links.Links {
+		account, err := h.Organizer(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if account.Address != "" {
+			acts = append(acts, itip.Principal{ID: id, Address: account.Address, Name: account.Name, Alias: role == identity.Alias})
+		}
+	}
+	slices.SortFunc(acts, func(a, b itip.Principal) int { return strings.Compare(a.ID, b.ID) })
+	return acts, nil
+}
+
 // do carries one action out.
 func (w *Worker) do(ctx context.Context, meta commands.Meta, l *letter, a itip.Action) (err error) {
 	state := func(uid string) (s event.State) {
@@ -134,12 +171,18 @@ func (w *Worker) do(ctx context.Context, meta commands.Meta, l *letter, a itip.A
 	}
 	var answered commands.Command[invitation.State, invitation.Fact]
 	switch c := a.Command.(type) {
-	case commands.Command[event.State, event.Fact]:
+	case commands.CreateEvent:
+		_, err = w.handler.CreateEvent(ctx, meta, c)
+	case commands.UpdateInstance:
+		if err = w.handler.Active(ctx, c.OrganizerID); err == nil {
+			_, err = w.handler.ForEvent(ctx, meta, c)
+		}
+	case commands.Command[event.State, event.Fact]: // cancelling is never refused for the account's sake
 		_, err = w.handler.ForEvent(ctx, meta, c)
 	case commands.RequestInvite:
 		c.Event, c.Now = state(c.EventUID), l.received.Received
 		if err == nil {
-			_, err = w.handler.RequestInvite(ctx, meta, c)
+			_, err = w.handler.RequestInvite(ctx, meta, c, nil)
 		}
 	case commands.RecordReply:
 		c.Event = state(c.EventUID)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/fault"
 	"github.com/calendar-invite-server/cis/ingest/message"
@@ -53,6 +54,16 @@ type Sender struct {
 	Proof      string // what does, like "dkim example.com"; empty: nothing was checked
 	Represents string // whom a calendar service writes for, beside Address: Google's answers come from its own address
 	Vouched    bool   // somebody looked at the mail and released it
+
+	Acts []Principal // organizers the address speaks for besides its own
+}
+
+// Principal is an organizer.
+type Principal struct {
+	ID      string
+	Address string
+	Name    string
+	Alias   bool // the sender's address is another one of theirs; else the sender writes for them where the calendar says so
 }
 
 // Reading is what a mail was understood to say.
@@ -133,6 +144,17 @@ func (in Interpreter) Interpret(m Mail) Reading {
 		r.Refusal = ErrUnreadable.With("there is no event with a UID in it")
 	}
 	return r
+}
+
+// Organizes says whether a mail asks for something that only an organizer can.
+func (r Reading) Organizes() bool {
+	return slices.ContainsFunc(r.Actions, func(a Action) bool {
+		switch a.Command.(type) {
+		case commands.CreateEvent, commands.CancelEvent, commands.UpdateInstance, commands.CancelInstance:
+			return true
+		}
+		return false
+	})
 }
 
 func (in Interpreter) read(m Mail, r *Reading) {

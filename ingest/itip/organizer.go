@@ -27,16 +27,12 @@ func (in Interpreter) request(m Mail, cal *ical.Calendar, ev ical.Event) (Action
 	if ev.Instance != "" {
 		content.Recurrence = event.Recurrence{}
 		return Action{Method: "REQUEST", EventUID: uid, Instance: ev.Instance, Command: commands.UpdateInstance{
-			Tenant: m.Tenant, UID: uid, OrganizerID: organizer, Instance: ev.Instance, Source: source(m, cal, ev), Content: content, Now: m.Received,
+			Tenant: m.Tenant, UID: uid, OrganizerID: organizer.ID, Instance: ev.Instance, Source: source(m, cal, ev), Content: content, Now: m.Received,
 		}}, nil
 	}
-	name := m.From.Name
-	if name == "" && strings.EqualFold(ev.Organizer.Address, m.From.Address) {
-		name = ev.Organizer.Name
-	}
 	c := commands.CreateEvent{
-		Tenant: m.Tenant, UID: uid, OrganizerID: organizer, OrganizerAddress: m.From.Address, OrganizerName: clip(name, maxText),
-		ReplyTo: in.Addresses.ReplyTo(in.Keys.Token("rsvp", m.Tenant, organizer)),
+		Tenant: m.Tenant, UID: uid, OrganizerID: organizer.ID, OrganizerAddress: organizer.Address, OrganizerName: clip(organizer.Name, maxText),
+		ReplyTo: in.Addresses.ReplyTo(in.Keys.Token("rsvp", m.Tenant, organizer.ID)),
 		Source:  source(m, cal, ev), Content: content, Now: m.Received,
 	}
 	if ev.Organizer.Address != "" {
@@ -50,17 +46,33 @@ func (in Interpreter) cancel(m Mail, cal *ical.Calendar, ev ical.Event) (Action,
 	organizer, uid := in.event(m, ev)
 	a := Action{Method: "CANCEL", EventUID: uid, Instance: ev.Instance}
 	if ev.Instance != "" {
-		a.Command = commands.CancelInstance{Tenant: m.Tenant, UID: uid, OrganizerID: organizer, Instance: ev.Instance, Source: source(m, cal, ev)}
+		a.Command = commands.CancelInstance{Tenant: m.Tenant, UID: uid, OrganizerID: organizer.ID, Instance: ev.Instance, Source: source(m, cal, ev)}
 	} else {
-		a.Command = commands.CancelEvent{Tenant: m.Tenant, UID: uid, OrganizerID: organizer, Source: source(m, cal, ev)}
+		a.Command = commands.CancelEvent{Tenant: m.Tenant, UID: uid, OrganizerID: organizer.ID, Source: source(m, cal, ev)}
 	}
 	return a, nil
 }
 
 // event is who organizes and which event of theirs it is.
-func (in Interpreter) event(m Mail, ev ical.Event) (organizerID, uid string) {
-	organizerID = in.Keys.PersonID(m.Tenant, m.From.Address)
-	return organizerID, in.Keys.EventUID(m.Tenant, organizerID, sourceUID(ev.UID))
+func (in Interpreter) event(m Mail, ev ical.Event) (organizer Principal, uid string) {
+	organizer = in.organizer(m, ev)
+	return organizer, in.Keys.EventUID(m.Tenant, organizer.ID, sourceUID(ev.UID))
+}
+
+// organizer is whose event it is: the sender's, unless the address is an alias, or somebody's who may write for the
+// organizer the calendar names (RFC 5545 §3.2.18).
+func (in Interpreter) organizer(m Mail, ev ical.Event) Principal {
+	named := in.Keys.PersonID(m.Tenant, ev.Organizer.Address)
+	for _, p := range m.From.Acts {
+		if p.Alias || ev.Organizer.Address != "" && p.ID == named {
+			return p
+		}
+	}
+	self := Principal{ID: in.Keys.PersonID(m.Tenant, m.From.Address), Address: m.From.Address, Name: m.From.Name}
+	if self.Name == "" && self.ID == named {
+		self.Name = ev.Organizer.Name
+	}
+	return self
 }
 
 func source(m Mail, cal *ical.Calendar, ev ical.Event) event.Source {

@@ -14,11 +14,15 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/calendar-invite-server/cis/domain/bulk"
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/identity"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/logbook"
 	"github.com/calendar-invite-server/cis/domain/mail"
 	"github.com/calendar-invite-server/cis/domain/notice"
+	"github.com/calendar-invite-server/cis/domain/order"
+	"github.com/calendar-invite-server/cis/domain/organizer"
 	"github.com/calendar-invite-server/cis/domain/recipient"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
@@ -27,7 +31,8 @@ import (
 )
 
 // Registry knows every fact of the domain.
-var Registry = schema.Join(event.Schema, invitation.Schema, mail.Schema, notice.Schema, recipient.Schema, logbook.Schema)
+var Registry = schema.Join(event.Schema, invitation.Schema, mail.Schema, notice.Schema, recipient.Schema,
+	organizer.Schema, identity.Schema, order.Schema, bulk.Schema, logbook.Schema)
 
 // Meta is what is stored beside every fact: who caused it and what it belongs to.
 type Meta struct {
