@@ -45,6 +45,24 @@ func (h *Handler) FreshEvent(ctx context.Context, uid string) (event.State, erro
 	return h.Event(ctx, uid)
 }
 
+// EventAt returns an event as it was at a content revision.
+func (h *Handler) EventAt(ctx context.Context, uid string, revision int) (event.State, error) {
+	list, _, err := h.log.Load(ctx, event.Stream(uid))
+	var s event.State
+	for _, f := range list {
+		fact, ok := f.(event.Fact)
+		if !ok {
+			continue
+		}
+		next := event.Evolve(s, fact)
+		if next.Revision > revision {
+			break
+		}
+		s = next
+	}
+	return s, err
+}
+
 // Organizer returns an account, as fresh as [Handler.Event] is. The zero State says that it was never seen.
 func (h *Handler) Organizer(ctx context.Context, id string) (organizer.State, error) {
 	if s, ok := h.organizers.get(id, time.Now()); ok {

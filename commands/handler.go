@@ -57,7 +57,8 @@ func NewHandler(log Log, limits Limits) *Handler { return &Handler{log: log, lim
 type Done struct {
 	Facts    int    // appended; 0: it was true already
 	Position uint64 // in the log, of the last fact appended
-	Last     string // its name
+	Revision eventstore.Revision
+	Last     schema.Fact
 }
 
 // ForEvent carries out a command about an event. It fails with the domain's refusals.
@@ -107,9 +108,41 @@ func (h *Handler) ForOrder(ctx context.Context, meta Meta, c Command[order.State
 	return seen.State, err
 }
 
+// Order returns an order as it is now.
+func (h *Handler) Order(ctx context.Context, id string) (order.State, error) {
+	seen, err := load(ctx, h.log, order.Stream(id), order.Evolve)
+	return seen.State, err
+}
+
+// EventLimit is how many events an account may have; 0: any number.
+func (h *Handler) EventLimit(s organizer.State) int {
+	free := s.Free(h.limits.Events)
+	if free < 0 {
+		return 0
+	}
+	return free + len(s.Slots)
+}
+
 // ForBulk carries out a command about a table of people to invite.
 func (h *Handler) ForBulk(ctx context.Context, meta Meta, c Command[bulk.State, bulk.Fact]) (Done, error) {
 	return handle(ctx, h, meta, bulk.Evolve, c)
+}
+
+// RecordBlock carries out the command, starting from the table as the worker saw it, and returns it as it is then.
+func (h *Handler) RecordBlock(ctx context.Context, meta Meta, c RecordBlock, seen Seen[bulk.State]) (Seen[bulk.State], error) {
+	done, err := handleFrom(ctx, h, meta, bulk.Evolve, Command[bulk.State, bulk.Fact](c), seen)
+	if err != nil || done.Revision != seen.Revision+1 { // somebody steered it meanwhile
+		if err == nil {
+			seen, err = h.SeenBulk(ctx, c.Done.BulkID)
+		}
+		return seen, err
+	}
+	return Seen[bulk.State]{State: bulk.Evolve(seen.State, c.Done), Revision: done.Revision}, nil
+}
+
+// SeenBulk returns a table as it is now, with the revision of its stream.
+func (h *Handler) SeenBulk(ctx context.Context, id string) (Seen[bulk.State], error) {
+	return load(ctx, h.log, bulk.Stream(id), bulk.Evolve)
 }
 
 // Bulk returns a table as it is now.
@@ -182,7 +215,7 @@ func (h *Handler) RequestInvite(ctx context.Context, meta Meta, c RequestInvite,
 		}
 	}
 	done, err := handleFrom(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c), seen)
-	if taken && slots == nil && err == nil && done.Last != (invitation.InviteRequested{}).FactName() {
+	if _, granted := done.Last.(invitation.InviteRequested); taken && slots == nil && err == nil && !granted {
 		err = h.returnSlot(context.WithoutCancel(ctx), meta, c.EventUID) // somebody else invited them meanwhile
 	}
 	return done, err
@@ -261,7 +294,7 @@ func handleFrom[S any, F schema.Fact](ctx context.Context, h *Handler, meta Meta
 		}
 		res, err := h.log.Append(ctx, c.Stream(), seen.Revision, meta, list...)
 		if err == nil {
-			return Done{Facts: len(list), Position: res.Position, Last: list[len(list)-1].FactName()}, nil
+			return Done{Facts: len(list), Position: res.Position, Revision: eventstore.Revision(res.Revision), Last: list[len(list)-1]}, nil
 		}
 		if !errors.Is(err, eventstore.ErrWrongRevision) || attempt == maxAttempts {
 			return Done{}, fmt.Errorf("%T: %w", c, err)

@@ -53,7 +53,7 @@ func (c RequestInvite) Decide(s invitation.State) ([]invitation.Fact, error) {
 		return []invitation.Fact{invitation.ResendRequested{Ref: c.ref(), Number: s.Resends + 1, At: c.Now}}, nil
 	}
 	if reason := c.denial(s); reason != nil {
-		if s.Denied == reason.Code && c.Bulk == "" {
+		if s.Denied == reason.Code && (c.Bulk == "" || s.DeniedBulk == c.Bulk && s.DeniedLine == c.Line) {
 			return nil, nil
 		}
 		return []invitation.Fact{invitation.InviteDenied{

@@ -11,6 +11,7 @@ import (
 type UndoChange struct {
 	UID         string
 	OrganizerID string
+	Cause       string // the mail that asks
 	Now         time.Time
 }
 
@@ -24,11 +25,13 @@ func (c UndoChange) Decide(s event.State) ([]event.Fact, error) {
 		return nil, event.ErrUnknown
 	case s.OrganizerID != c.OrganizerID:
 		return nil, event.ErrNotYours
+	case c.Cause != "" && s.UndoneBy == c.Cause:
+		return nil, nil
 	case s.Before == nil:
 		return nil, event.ErrNoUndo
 	}
 	b := *s.Before
-	fact := event.ChangeUndone{Tenant: s.Tenant, UID: s.UID, Instance: b.Instance, Revision: s.Revision + 1, Sequence: nextSequence(s), Status: b.Status, Content: b.Content}
+	fact := event.ChangeUndone{Tenant: s.Tenant, UID: s.UID, Instance: b.Instance, Revision: s.Revision + 1, Sequence: nextSequence(s), Status: b.Status, Content: b.Content, Cause: c.Cause}
 	here := s.At(b.Instance, recur.Instance)
 	switch {
 	case !b.Known && b.Instance == "": // it was created

@@ -2,13 +2,10 @@ package notifier
 
 import (
 	"bytes"
-	"embed"
 	"fmt"
-	htmltemplate "html/template"
 	"mime"
 	"net/mail"
 	"strings"
-	texttemplate "text/template"
 	"time"
 
 	"github.com/calendar-invite-server/cis/domain/event"
@@ -20,98 +17,60 @@ import (
 	gomail "github.com/wneessen/go-mail"
 )
 
-//go:embed templates
-var templates embed.FS
-
-// mails are the mails there are, by template: what their subject says and, of a calendar mail, its METHOD.
-var mails = map[string]struct{ subject, method string }{
-	"invite":                      {"Invitation: %s", "REQUEST"},
-	"update":                      {"Event Updated: %s", "REQUEST"},
-	"cancel":                      {"Event Cancelled: %s", "CANCEL"},
-	"withdrawn":                   {"Invitation withdrawn: %s", "CANCEL"},
-	string(notice.Crasher):        {"Event Cancelled: %s", "CANCEL"},
-	string(notice.DeclineCounter): {"Proposal declined: %s", "DECLINECOUNTER"},
-	string(notice.EventCreated):   {"Your event is ready: %s", ""},
-	string(notice.Counter):        {"Another time is proposed: %s", ""},
-	string(notice.Forward):        {"Fwd: %s", ""},
-	string(notice.Refused):        {"Your mail could not be used: %s", ""},
-}
-
 // Composer writes mails.
 type Composer struct {
 	addresses address.Book
 	publicURL string
 	signer    *dkimsign.Signer
+	templates *Templates
 
-	Alarm time.Duration // before the start, for attendees' calendars; 0: none
-	text  *texttemplate.Template
-	html  *htmltemplate.Template
+	Alarm    time.Duration // before the start, for attendees' calendars; 0: none
+	Sender   string        // address our own notices come from; empty: notification@
+	Footer   string        // who runs this, as the law wants to see it
+	Language string        // of mails of organizers who have not said theirs
+	Test     bool          // this installation is for trying things out
 }
 
-// NewComposer reads the templates. It fails if one is missing or broken.
-// Mails are signed if there is a signer.
-func NewComposer(addresses address.Book, publicURL string, signer *dkimsign.Signer) (*Composer, error) {
-	c := &Composer{addresses: addresses, publicURL: strings.TrimSuffix(publicURL, "/"), signer: signer, Alarm: 15 * time.Minute}
-	var err error
-	if c.text, err = texttemplate.ParseFS(templates, "templates/*.txt"); err != nil {
-		return nil, fmt.Errorf("templates: %w", err)
-	}
-	if c.html, err = htmltemplate.ParseFS(templates, "templates/*.html"); err != nil {
-		return nil, fmt.Errorf("templates: %w", err)
-	}
-	for name := range mails {
-		if c.text.Lookup(name+".txt") == nil || c.html.Lookup(name+".html") == nil {
-			return nil, fmt.Errorf("templates: %s is missing", name)
-		}
-	}
-	return c, nil
+// NewComposer makes a composer. Mails are signed if there is a signer.
+func NewComposer(addresses address.Book, publicURL string, signer *dkimsign.Signer, templates *Templates) *Composer {
+	return &Composer{addresses: addresses, publicURL: strings.TrimSuffix(publicURL, "/"), signer: signer, templates: templates, Alarm: 15 * time.Minute}
 }
 
-// view is what templates see.
-type view struct {
-	Summary, Description, Location, When string
-	Organizer, Name, UID                 string
-	EventURL, InviteURL                  string
-	Instance                             bool   // it is about one of a series
-	Repeats                              string // how the series does, in the words of RFC 5545
-	About, AboutAddress                  string // whom a notice is about
-	Proposed, ProposedLocation, Comment  string
-	Reason                               string
+// template is which one a letter is written with.
+func (c *Composer) template(l *letter) string {
+	if l.kind == string(notice.EventCreated) && c.Test {
+		return testEnvironment
+	}
+	return l.kind
 }
 
-// compose writes a letter as MIME, signed.
+// compose writes a letter as MIME, signed. It fails with errTemplate.
 func (c *Composer) compose(l *letter, now time.Time) (Envelope, error) {
 	v := c.view(l)
-	kind := mails[l.kind]
-	var text, html bytes.Buffer
-	if err := c.text.ExecuteTemplate(&text, l.kind+".txt", v); err != nil {
-		return Envelope{}, fmt.Errorf("template %s: %w", l.kind, err)
+	language := l.own.Language
+	if language == "" {
+		language = c.Language
 	}
-	if err := c.html.ExecuteTemplate(&html, l.kind+".html", v); err != nil {
-		return Envelope{}, fmt.Errorf("template %s: %w", l.kind, err)
+	name := c.template(l)
+	subject, text, html, err := c.templates.find(l.tenant, language).render(name, v)
+	if err != nil {
+		return Envelope{}, err
 	}
 	env := Envelope{From: c.addresses.Bounce(l.bounce), To: l.to.Address, ID: l.token + "@" + c.addresses.Domain}
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithEncoding(gomail.EncodingQP))
 	msg.ToMailAddress(&mail.Address{Name: oneLine(l.to.Name), Address: l.to.Address})
-	msg.Subject(oneLine(fmt.Sprintf(kind.subject, v.Summary)))
+	msg.Subject(subject)
 	msg.SetMessageIDWithValue(env.ID)
 	msg.SetDateWithValue(now.UTC())
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834 §5
 	msg.SetGenHeader(address.LoopHeader, c.addresses.Domain)
-	msg.SetBodyString(gomail.TypeTextPlain, text.String())
-	msg.AddAlternativeString(gomail.TypeTextHTML, html.String())
-	var err error
-	if kind.method == "" {
-		msg.FromMailAddress(&mail.Address{Name: "Calendar Invite Server", Address: c.addresses.Notices()})
-		if l.kind == string(notice.Forward) {
-			err = forward(msg, l)
-		}
-	} else {
-		msg.FromMailAddress(&mail.Address{Name: oneLine(v.Organizer), Address: l.event.ReplyTo})
-		msg.ReplyToMailAddress(&mail.Address{Address: l.event.ReplyTo})
-		err = c.attach(msg, l, v, kind.method, now)
+	if v.UnsubscribeURL != "" {
+		msg.SetGenHeader("List-Unsubscribe", "<"+v.UnsubscribeURL+">, <mailto:"+l.unsub.mail+">") // RFC 2369
+		msg.SetGenHeader("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")                   // RFC 8058
 	}
-	if err != nil {
+	msg.SetBodyString(gomail.TypeTextPlain, text)
+	msg.AddAlternativeString(gomail.TypeTextHTML, html)
+	if err := c.complete(msg, l, v, methods[name], now); err != nil {
 		return Envelope{}, err
 	}
 	var out bytes.Buffer
@@ -120,6 +79,33 @@ func (c *Composer) compose(l *letter, now time.Time) (Envelope, error) {
 	}
 	env.Data, err = c.signer.Sign(out.Bytes())
 	return env, err
+}
+
+// complete adds whom a mail is from and what is attached to it.
+func (c *Composer) complete(msg *gomail.Msg, l *letter, v view, method string, now time.Time) error {
+	if l.event.ReplyTo != "" && (method != "" || l.kind == "reminder") { // to an attendee: from the organizer
+		msg.FromMailAddress(&mail.Address{Name: v.Organizer, Address: l.event.ReplyTo})
+		msg.ReplyToMailAddress(&mail.Address{Address: l.event.ReplyTo})
+		if method == "" {
+			return nil
+		}
+		return c.attach(msg, l, v, method, now)
+	}
+	sender := c.Sender
+	if sender == "" {
+		sender = c.addresses.Notices()
+	}
+	msg.FromMailAddress(&mail.Address{Name: "Calendar Invite Server", Address: sender})
+	if l.reply != "" {
+		msg.ReplyToMailAddress(&mail.Address{Name: "Calendar Invite Server", Address: l.reply})
+	}
+	if l.kind == string(notice.Forward) || l.kind == string(notice.Operator) {
+		return forward(msg, l)
+	}
+	if l.file != nil {
+		return msg.AttachReader(l.file.name, bytes.NewReader(l.file.data), gomail.WithFileContentType(gomail.ContentType(l.file.kind)), gomail.WithFileEncoding(gomail.EncodingB64))
+	}
+	return nil
 }
 
 // attach adds the calendar twice: as the alternative that mail clients show buttons for, and as a file for the rest
@@ -148,33 +134,6 @@ func forward(msg *gomail.Msg, l *letter) error {
 		msg.ReplyToMailAddress(&mail.Address{Name: oneLine(l.about.Name), Address: l.about.Address})
 	}
 	return msg.AttachReader("original.eml", bytes.NewReader(l.original), gomail.WithFileContentType("application/octet-stream"), gomail.WithFileEncoding(gomail.EncodingB64))
-}
-
-func (c *Composer) view(l *letter) view {
-	ev := l.event
-	v := view{
-		Summary: ev.Content.Summary, Description: ev.Content.Description, Location: ev.Content.Location, When: when(ev.Content.Start, ev.Content.End),
-		Organizer: ev.OrganizerName, Name: l.to.Name, UID: ev.UID, EventURL: c.publicURL + "/event/" + ev.UID,
-		Instance: l.instance != "", Repeats: repeats(ev.Content), About: l.about.Name, AboutAddress: l.about.Address, Reason: l.reason,
-		Comment: l.counter.Comment, ProposedLocation: l.counter.Location,
-	}
-	if !l.counter.Start.IsZero() {
-		v.Proposed = when(l.counter.Start, l.counter.End)
-	}
-	if v.Summary == "" {
-		v.Summary = "(no title)"
-	}
-	if v.Organizer == "" {
-		v.Organizer = ev.OrganizerAddress
-	}
-	if v.Name == "" {
-		v.Name = l.to.Address
-	}
-	if v.About == "" {
-		v.About = l.about.Address
-	}
-	v.InviteURL = v.EventURL + "/invite?email=EMAIL&name=NAME&origin=emailcta"
-	return v
 }
 
 // repeats says how a series repeats, in few words; empty for a single event.

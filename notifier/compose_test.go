@@ -26,11 +26,11 @@ var golden = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 func composer(t testing.TB) *Composer {
 	t.Helper()
-	c, err := NewComposer(address.NewBook("cis.example", ""), "https://cis.example/", nil)
+	templates, err := LoadTemplates("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return NewComposer(address.NewBook("cis.example", ""), "https://cis.example/", nil, templates)
 }
 
 func aLetter(kind string) *letter {
@@ -44,11 +44,27 @@ func aLetter(kind string) *letter {
 			End:   event.Moment{Local: "2026-12-04T11:30:00", TZID: "Europe/Berlin", UTC: start.Add(90 * time.Minute)},
 		},
 	}
-	return &letter{
+	l := &letter{
 		kind: kind, to: person{"ann@example.com", "Ann"}, event: ev, partstat: "NEEDS-ACTION", token: strings.Repeat("0123456789", 4), bounce: "bounced",
 		about: person{"bob@example.com", "Bob"}, reason: "it holds no calendar", original: []byte("From: Bob <bob@example.com>\r\n\r\nI am late\r\n"),
 		counter: counterProposal(kind, start),
 	}
+	sample := sampleLetter(kind)
+	switch kind {
+	case "invite", "update", "cancel", "withdrawn", "reminder":
+		l.unsub = sample.unsub
+	case "status", "report", "undone", "help", "event-created", "event-created-test", "event-limit", "bulk-summary", "enrolled", "subscription-ended":
+		l.own, l.limit, l.reply, l.numbers, l.bulk, l.item, l.order, l.event.ReplyTo = sample.own, 5, sample.reply, sample.numbers, sample.bulk, sample.item, sample.order, ""
+	}
+	switch kind {
+	case "update":
+		l.before = ev
+		l.before.Content.Location, l.before.Content.Description = "The hall", "Bring a chair."
+		l.before.Content.Start.Local, l.before.Content.End.Local = "2026-12-03T10:00:00", "2026-12-03T11:30:00"
+	case "report", "bulk-summary":
+		l.file = sample.file
+	}
+	return l
 }
 
 func counterProposal(kind string, start time.Time) (c invitation.Counter) {
@@ -87,7 +103,7 @@ func render(t testing.TB, l *letter) []byte {
 func TestGolden(t *testing.T) {
 	letters := map[string]*letter{"series": aSeries(""), "series-instance-update": aSeries("20261211T090000Z"), "series-instance-cancel": aSeries("20261211T090000Z")}
 	letters["series-instance-cancel"].kind = "cancel"
-	for kind := range mails {
+	for kind := range methods {
 		letters[kind] = aLetter(kind)
 	}
 	for name, l := range letters {

@@ -35,7 +35,12 @@ type Options struct {
 	Mails     Mails
 	Log       *slog.Logger
 	Registry  prometheus.Registerer
-	Parallel  int              // mails at a time; default 24
+	Parallel  int              // mails at a time, of either queue; default 24
+	Window    time.Duration    // a change waits so long for further ones
+	Rates     Rates            // of what goes to many
+	Reminders []string         // before an event, where it does not say itself
+	Numbers   Numbers          // what reports are made of
+	Operator  string           // SYSTEM_EMAIL; empty: nobody
 	Alone     bool             // this is the only process that can be working on the ledger
 	Now       func() time.Time // default time.Now
 }
@@ -49,10 +54,19 @@ type Mails interface {
 type Couriers struct {
 	opts   Options
 	claims claims
-	wake   chan struct{}
+	lanes  []*lane
 	ready  atomic.Bool // the ledger has caught up once
 	down   downtime
+	pace   *pace
+	past   pastContents
 	sent   *prometheus.CounterVec
+}
+
+// lane is one of the two queues: what people wait for, and what goes to many.
+type lane struct {
+	prompt bool
+	wake   chan struct{}
+	slots  chan struct{} // bounds mails under way, so that connections to the relay are left for the other queue
 }
 
 // NewCouriers makes couriers and the ledger that feeds them.
@@ -64,11 +78,15 @@ func NewCouriers(opts Options) (*Couriers, projector.Projection) {
 		opts.Now = time.Now
 	}
 	c := &Couriers{
-		opts: opts, wake: make(chan struct{}, 1),
+		opts: opts, pace: newPace(opts.Rates, opts.Now),
+		lanes: []*lane{
+			{prompt: true, wake: make(chan struct{}, 1), slots: make(chan struct{}, maxConnections)},
+			{wake: make(chan struct{}, 1), slots: make(chan struct{}, maxConnections*2/3)},
+		},
 		sent: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "cis_mails_sent_total", Help: "Mails handed over, by kind and outcome."}, []string{"kind", "outcome"}),
 	}
 	opts.Registry.MustRegister(c.sent)
-	p := Projection(func(caughtUp bool) {
+	p := Projection(opts.Window, func(caughtUp bool) {
 		if caughtUp {
 			c.ready.Store(true)
 		}
@@ -80,9 +98,11 @@ func NewCouriers(opts Options) (*Couriers, projector.Projection) {
 
 // Wake makes the couriers look at the ledger now.
 func (c *Couriers) Wake() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
+	for _, l := range c.lanes {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -90,36 +110,52 @@ func (c *Couriers) Wake() {
 func (c *Couriers) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	wg.Go(func() { c.handBack(ctx) })
+	wg.Go(func() { c.every(ctx, 5*time.Second, "looking for ended leases", c.handBack) })
+	wg.Go(func() { c.every(ctx, time.Second, "looking for reminders", c.remind) })
+	for _, l := range c.lanes {
+		wg.Go(func() { c.serve(ctx, l) })
+	}
+	return nil
+}
+
+// serve sends what one queue holds.
+func (c *Couriers) serve(ctx context.Context, l *lane) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
 	work := make(chan owed)
 	for range c.opts.Parallel {
 		wg.Go(func() {
 			for o := range work {
-				c.deliver(context.WithoutCancel(ctx), o)
+				c.deliver(context.WithoutCancel(ctx), o, l)
 			}
 		})
 	}
 	defer close(work)
 	for ctx.Err() == nil {
-		n := c.round(ctx, work)
-		if n > 0 {
+		if c.round(ctx, l, work) > 0 {
 			continue
 		}
 		select {
-		case <-c.wake:
+		case <-l.wake:
 		case <-time.After(time.Second):
 		case <-ctx.Done():
 		}
 	}
-	return nil
 }
 
 // round claims some of what is owed and hands it to the couriers; it returns how much that was.
-func (c *Couriers) round(ctx context.Context, work chan<- owed) int {
+func (c *Couriers) round(ctx context.Context, l *lane, work chan<- owed) int {
 	if !c.ready.Load() || c.down.now(c.opts.Now()) {
 		return 0
 	}
-	rows, err := c.claims.claim(ctx, 4*c.opts.Parallel, lease)
+	n := 4 * c.opts.Parallel
+	if !l.prompt {
+		var err error
+		if n, err = c.allowance(ctx, n); err != nil || n == 0 {
+			return 0
+		}
+	}
+	rows, err := c.claims.claim(ctx, l.prompt, n, lease)
 	if err != nil {
 		if ctx.Err() == nil {
 			c.opts.Log.Debug("couriers: claiming", "error", err) // the database is away
@@ -139,9 +175,30 @@ func (c *Couriers) round(ctx context.Context, work chan<- owed) int {
 	return len(rows)
 }
 
+// every does something again and again once the ledger has caught up.
+func (c *Couriers) every(ctx context.Context, pause time.Duration, what string, do func(context.Context) error) {
+	for {
+		wait := pause
+		if !c.ready.Load() {
+			wait = 50 * time.Millisecond
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+		if !c.ready.Load() {
+			continue
+		}
+		if err := do(ctx); err != nil && ctx.Err() == nil {
+			c.opts.Log.Debug("couriers: "+what, "error", err)
+		}
+	}
+}
+
 // deliver sends one mail and records what became of it. Until the fact is recorded the lease stands; if it cannot be
 // recorded the row comes back when the lease has ended and the log has been asked.
-func (c *Couriers) deliver(ctx context.Context, o owed) {
+func (c *Couriers) deliver(ctx context.Context, o owed, l *lane) {
 	ctx, cancel := context.WithTimeout(ctx, lease-10*time.Second)
 	defer cancel()
 	log := c.opts.Log.With("kind", o.Kind, "event", o.Subject, "recipient", o.Recipient)
@@ -151,15 +208,29 @@ func (c *Couriers) deliver(ctx context.Context, o owed) {
 		c.postpone(ctx, o, false)
 		return
 	}
+	if v.wait > 0 {
+		c.hold(ctx, o, v.wait)
+		return
+	}
 	if v.letter == nil {
-		if err := c.claims.skip(ctx, o, v.done); err != nil {
+		if err := c.claims.skip(ctx, o, v.done, v.minded); err != nil {
 			log.Warn("couriers: settling a row", "error", err)
 		}
 		return
 	}
-	out, err := c.send(ctx, v.letter)
+	if !l.prompt {
+		if wait := c.pace.wait(ctx, o, v.letter.to.Address); wait > 0 {
+			c.hold(ctx, o, wait)
+			return
+		}
+	}
+	out, err := c.send(ctx, l, v.letter)
 	var rejected *Rejection
 	switch {
+	case errors.Is(err, errTemplate): // somebody has to mend it; nothing is lost meanwhile
+		log.Error("couriers: a mail cannot be written and stays owed", "error", err)
+		c.postpone(ctx, o, true)
+		return
 	case err == nil:
 		c.down.clear()
 	case errors.As(err, &rejected) && (!rejected.Temporary || o.Attempts >= giveUpAfter):
@@ -185,14 +256,19 @@ func (c *Couriers) deliver(ctx context.Context, o owed) {
 	log.Info("couriers: "+result, "revision", v.letter.event.Revision, "mail", v.letter.kind)
 }
 
-func (c *Couriers) send(ctx context.Context, l *letter) (outcome, error) {
+func (c *Couriers) send(ctx context.Context, lane *lane, l *letter) (outcome, error) {
 	mail, err := c.opts.Composer.compose(l, c.opts.Now())
+	if errors.Is(err, errTemplate) {
+		return outcome{}, err
+	}
 	if err != nil {
 		return outcome{}, &Rejection{Text: err.Error()} // trying again would not help
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendDeadline)
 	defer cancel()
+	lane.slots <- struct{}{}
 	answer, err := c.opts.Transport.Send(ctx, mail)
+	<-lane.slots
 	return outcome{messageID: mail.ID, answer: answer}, err
 }
 
@@ -203,29 +279,16 @@ func (c *Couriers) postpone(ctx context.Context, o owed, count bool) {
 	}
 }
 
-// handBack frees rows whose courier died: when the lease has ended, or at once where no other process can be alive.
-// Whether the mail left before it did only the log can say, so the log is asked.
-func (c *Couriers) handBack(ctx context.Context) {
-	for {
-		pause := 5 * time.Second
-		if !c.ready.Load() {
-			pause = 50 * time.Millisecond
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return
-		}
-		if !c.ready.Load() {
-			continue
-		}
-		if err := c.handBackOnce(ctx); err != nil && ctx.Err() == nil {
-			c.opts.Log.Debug("couriers: looking for ended leases", "error", err)
-		}
+// hold hands a row back for a while without anything having gone wrong.
+func (c *Couriers) hold(ctx context.Context, o owed, pause time.Duration) {
+	if err := c.claims.postpone(context.WithoutCancel(ctx), o, pause, false); err != nil {
+		c.opts.Log.Warn("couriers: handing a row back", "error", err) // its lease will end
 	}
 }
 
-func (c *Couriers) handBackOnce(ctx context.Context) error {
+// handBack frees rows whose courier died: when the lease has ended, or at once where no other process can be alive.
+// Whether the mail left before it did only the log can say, so the log is asked.
+func (c *Couriers) handBack(ctx context.Context) error {
 	rows, err := c.claims.expired(ctx, 1000)
 	if err != nil {
 		return err
@@ -254,7 +317,7 @@ func (c *Couriers) handBackOnce(ctx context.Context) error {
 			}
 		}
 		c.opts.Log.Info("couriers: a lease ended without an outcome", "kind", o.Kind, "event", o.Subject, "recipient", o.Recipient, "settled", settled)
-		if err := c.claims.skip(ctx, o, settled); err != nil {
+		if err := c.claims.skip(ctx, o, settled, 0); err != nil {
 			return err
 		}
 	}

@@ -2,27 +2,25 @@ package notifier
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/calendar-invite-server/cis/commands"
+	"github.com/calendar-invite-server/cis/domain/bulk"
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
-	"github.com/calendar-invite-server/cis/domain/notice"
-	"github.com/calendar-invite-server/cis/internal/eventstore"
+	"github.com/calendar-invite-server/cis/domain/order"
+	"github.com/calendar-invite-server/cis/domain/organizer"
 	"github.com/calendar-invite-server/cis/internal/recur"
-	"github.com/calendar-invite-server/cis/internal/vault"
 	"github.com/google/uuid"
 )
 
 // letter is a mail to be written: which template, to whom, about what.
 type letter struct {
-	kind     string // template, see mails
+	kind     string // template, see methods
+	tenant   string
 	to       person
 	event    event.State      // as the mail tells it; of an instance, that instance
 	instance event.InstanceID // of a series; empty: the event itself
@@ -34,16 +32,40 @@ type letter struct {
 
 	about    person             // whom a notice is about
 	counter  invitation.Counter // what they propose
-	reason   string             // of a refusal
-	original []byte             // the mail a notice is about
+	code     string             // of a refusal
+	reason   string             // in words
+	detail   string
+	original []byte // the mail a notice is about
+
+	before  event.State     // what they were told last, if they were
+	own     organizer.State // whose event it is
+	limit   int             // of their events; 0: none
+	numbers *Counts         // of the event
+	bulk    bulk.State
+	order   order.State
+	item    order.ItemOrdered
+	unsub   pass   // lets the recipient want no more
+	reply   string // where an answer to it goes; empty: nowhere special
+	file    *file
+}
+
+// pass stands for a recipient and an event, in a link and in an address.
+type pass struct{ link, mail string }
+
+// file is attached to a mail.
+type file struct {
+	name, kind string
+	data       []byte
 }
 
 type person struct{ Address, Name string }
 
 // verdict is what the log says about a claimed row.
 type verdict struct {
-	letter *letter // nil: nothing is to be sent
-	done   int     // then: settled up to this revision
+	letter *letter       // nil: nothing is to be sent
+	wait   time.Duration // then: not now
+	done   int           // then: settled up to this revision
+	minded int           // and this reminder
 	record func(context.Context, outcome) error
 }
 
@@ -57,36 +79,85 @@ type outcome struct {
 
 // decide looks at the log once more before anything is sent: the ledger may be behind.
 func (c *Couriers) decide(ctx context.Context, o owed, now time.Time) (verdict, error) {
-	switch notice.Kind(o.Kind) {
-	case notice.Forward, notice.Refused:
-		return c.aboutMail(ctx, o)
-	case notice.Counter, notice.DeclineCounter, notice.Crasher:
-		return c.aboutAttendee(ctx, o)
+	if o.Kind != kindInvite {
+		return c.decideNotice(ctx, o)
 	}
 	ev, err := c.opts.Handler.Event(ctx, o.Subject)
-	if err == nil && ev.Revision < o.Revision {
+	if err == nil && (ev.Revision < o.Revision || ev.ReminderNumber < o.Reminder) {
 		ev, err = c.opts.Handler.FreshEvent(ctx, o.Subject)
 	}
 	if err != nil {
 		return verdict{}, err
 	}
-	if o.Kind == kindInvite {
-		seen, err := c.opts.Handler.Invitation(ctx, o.Subject, o.Recipient)
-		if err != nil {
-			return verdict{}, err
-		}
-		return c.toAttendee(o, ev, seen, now), nil
+	own, err := c.opts.Handler.Organizer(ctx, ev.OrganizerID)
+	if err != nil {
+		return verdict{}, err
 	}
-	if !ev.Exists || ev.OrganizerAddress == "" {
-		return verdict{done: 1}, nil
+	seen, err := c.opts.Handler.Invitation(ctx, o.Subject, o.Recipient)
+	if err != nil {
+		return verdict{}, err
 	}
-	return c.notice(o, &letter{to: person{ev.OrganizerAddress, ev.OrganizerName}, event: ev}), nil
+	v := c.toAttendee(o, ev, seen, now)
+	switch {
+	case v.letter == nil:
+		return v, nil
+	case own.Suspended && !ev.Cancelled() && v.letter.kind != "withdrawn":
+		return verdict{wait: heldPause}, nil // the ledger will know in a moment
+	}
+	v.letter.own, v.letter.tenant = own, o.Tenant
+	v.letter.unsub, err = c.passes(o.Subject, o.Recipient)
+	if err == nil && v.letter.kind == "update" {
+		err = c.compare(ctx, o, v.letter, seen.State)
+	}
+	if err == nil && v.letter.kind == "update" && v.letter.reverted() {
+		return verdict{done: ev.Revision}, nil
+	}
+	return v, err
 }
+
+// compare finds what the attendee of an update knows: what they were told last of it, or, of an instance they were told
+// nothing about, what its series says.
+func (c *Couriers) compare(ctx context.Context, o owed, l *letter, inv invitation.State) (err error) {
+	told := inv.Told
+	if l.instance != "" && inv.Instances[l.instance].Told > 0 {
+		told = max(told, inv.Instances[l.instance].Told)
+	}
+	if l.before, err = c.past.at(ctx, c.opts.Handler, o.Subject, told); err == nil && l.instance != "" && inv.Instances[l.instance].Told == 0 {
+		l.before.Instances = nil
+	}
+	return err
+}
+
+// heldPause is for how long a row is handed back when its organizer is suspended.
+const heldPause = time.Minute
+
+// reverted says that an update would tell somebody what they know: a change was taken back before it was told.
+func (l *letter) reverted() bool {
+	was := l.before.At(l.instance, recur.Instance)
+	single := l.instance == "" && l.event.Content.Recurrence.IsZero() // a series is told with what differs from it
+	return single && l.before.Exists && was.Status == l.event.Status && was.Sequence == l.event.Sequence && was.Content.Equal(l.event.Content)
+}
+
+// passes are what lets a recipient say that they want no more.
+func (c *Couriers) passes(uid, recipient string) (pass, error) {
+	link, err := c.opts.Keys.InvitationToken(unsubscribe, uid, recipient)
+	if err != nil {
+		return pass{}, nil //nolint:nilerr // ids in tests need not be real ones
+	}
+	tag, err := c.opts.Keys.PersonToken(unsubscribe, recipient)
+	return pass{link: link, mail: c.opts.Addresses.Unsubscribe(tag)}, err
+}
+
+// unsubscribe is what the passes are good for.
+const unsubscribe = "unsubscribe"
 
 // toAttendee is the table of what an attendee gets next.
 func (c *Couriers) toAttendee(o owed, ev event.State, seen commands.Invitation, now time.Time) verdict {
 	inv := seen.State
 	id, pending, owes := next(ev, inv)
+	if !owes && o.Reminder > 0 && !o.silent() {
+		return c.reminder(o, ev, inv, now)
+	}
 	here := ev.At(id, recur.Instance)
 	l := &letter{
 		kind: "invite", to: person{inv.Address, inv.Name}, event: here, instance: id, partstat: partStat(here, inv, id),
@@ -102,7 +173,7 @@ func (c *Couriers) toAttendee(o owed, ev event.State, seen commands.Invitation, 
 	}
 	method := "REQUEST"
 	switch {
-	case !ev.Exists, !owes, o.Suppressed:
+	case !ev.Exists, !owes, o.silent():
 		return verdict{done: max(ev.Revision, o.Revision)}
 	case inv.Address == "": // erased
 		return verdict{done: ev.Revision}
@@ -119,10 +190,7 @@ func (c *Couriers) toAttendee(o owed, ev event.State, seen commands.Invitation, 
 		l.kind = "update"
 	}
 	ref := invitation.Ref{Tenant: o.Tenant, EventUID: o.Subject, AttendeeID: o.Recipient}
-	l.bounce = l.token[:32] // a report to this one would tell us nothing
-	if token, err := c.opts.Keys.BounceToken(o.Subject, o.Recipient); err == nil {
-		l.bounce = token
-	}
+	l.bounce = c.bounce(o, l.token)
 	return verdict{letter: l, record: func(ctx context.Context, out outcome) error {
 		_, err := c.opts.Handler.RecordDelivery(ctx, c.meta(o), commands.RecordDelivery{
 			Ref: ref, Method: method, Failed: out.failed, Code: out.code,
@@ -131,6 +199,34 @@ func (c *Couriers) toAttendee(o owed, ev event.State, seen commands.Invitation, 
 				DTStamp: l.stamp.UTC().Truncate(time.Second),
 			},
 		}, seen)
+		return err
+	}}
+}
+
+// bounce is what the address that reports about a mail come to says about it.
+func (c *Couriers) bounce(o owed, token string) string {
+	if sealed, err := c.opts.Keys.AddressToken("bounce", o.Subject, o.Recipient); err == nil {
+		return sealed
+	}
+	return token[:32] // a report to this one would tell us nothing
+}
+
+// reminder reminds an attendee of what is about to begin, unless that is off, has begun, or they said no.
+func (c *Couriers) reminder(o owed, ev event.State, inv invitation.State, now time.Time) verdict {
+	here := ev.At(ev.ReminderOf, recur.Instance)
+	status, _ := inv.Answer(ev.ReminderOf)
+	if inv.Reminded >= o.Reminder || ev.ReminderNumber != o.Reminder || here.Cancelled() || !here.Content.Start.UTC.After(now) ||
+		status == invitation.Declined || inv.Withdrawn || inv.Address == "" || inv.Bounced {
+		return verdict{done: o.Told, minded: o.Reminder}
+	}
+	l := &letter{
+		kind: "reminder", to: person{inv.Address, inv.Name}, event: here, instance: ev.ReminderOf, partstat: partStat(here, inv, ev.ReminderOf),
+		token: c.opts.Keys.MessageID("reminder", o.Subject, o.Recipient, itoa(o.Reminder)),
+	}
+	l.bounce = c.bounce(o, l.token)
+	ref := invitation.Ref{Tenant: o.Tenant, EventUID: o.Subject, AttendeeID: o.Recipient}
+	return verdict{letter: l, record: func(ctx context.Context, out outcome) error {
+		_, err := c.opts.Handler.ForInvitation(ctx, c.meta(o), commands.RecordReminder{Ref: ref, Number: o.Reminder, MessageID: out.messageID, Answer: out.answer, Refused: out.code})
 		return err
 	}}
 }
@@ -200,98 +296,6 @@ func (c *Couriers) messageToken(o owed, revision int, id event.InstanceID, resen
 		parts = append(parts, string(id))
 	}
 	return c.opts.Keys.MessageID(parts...)
-}
-
-// aboutAttendee writes notices about what an attendee did: a proposal, its refusal, an answer without an invitation.
-func (c *Couriers) aboutAttendee(ctx context.Context, o owed) (verdict, error) {
-	parts := strings.Split(o.Subject, ".")
-	if len(parts) != 3 {
-		return verdict{}, fmt.Errorf("a notice about %q", o.Subject)
-	}
-	number, _ := strconv.Atoi(parts[2])
-	ev, err := c.opts.Handler.Event(ctx, parts[0])
-	if err != nil {
-		return verdict{}, err
-	}
-	seen, err := c.opts.Handler.Invitation(ctx, parts[0], parts[1])
-	if err != nil {
-		return verdict{}, err
-	}
-	inv := seen.State
-	attendee := person{inv.Address, inv.Name}
-	l := &letter{to: attendee, event: ev, about: attendee, counter: inv.Counter, partstat: partStat(ev, inv, "")}
-	superseded := inv.Counter.Number != number
-	switch notice.Kind(o.Kind) {
-	case notice.Counter:
-		l.to = person{ev.OrganizerAddress, ev.OrganizerName}
-	case notice.DeclineCounter:
-		l.instance, l.zone = inv.Counter.Instance, ev.Content.Start.TZID
-		l.event = ev.At(l.instance, recur.Instance)
-	case notice.Crasher:
-		superseded = inv.Exists // invited meanwhile
-		l.event.Sequence++
-	}
-	if superseded || !ev.Exists || l.to.Address == "" || o.Suppressed {
-		return verdict{done: 1}, nil
-	}
-	return c.notice(o, l), nil
-}
-
-// aboutMail writes notices about a mail that came in.
-func (c *Couriers) aboutMail(ctx context.Context, o owed) (verdict, error) {
-	asked, err := c.opts.Handler.Notice(ctx, c.noticeRef(o))
-	if err != nil {
-		return verdict{}, err
-	}
-	raw, err := c.opts.Mails.LoadRaw(ctx, o.Subject)
-	switch {
-	case errors.Is(err, eventstore.ErrStreamNotFound), errors.Is(err, vault.ErrNoKey): // no longer kept: nobody can be told about it
-		return verdict{done: 1}, nil
-	case err != nil:
-		return verdict{}, err
-	}
-	from, subject := headline(raw)
-	l := &letter{reason: asked.Reason, original: raw, about: from, to: from}
-	l.event.Content.Summary = subject
-	if notice.Kind(o.Kind) == notice.Forward {
-		if l.to, err = c.organizer(ctx, o); err != nil {
-			return verdict{}, err
-		}
-	}
-	if l.to.Address == "" || o.Suppressed {
-		return verdict{done: 1}, nil
-	}
-	return c.notice(o, l), nil
-}
-
-// organizer finds the address of a forwarded mail's organizer, by one of their events.
-func (c *Couriers) organizer(ctx context.Context, o owed) (person, error) {
-	uid, err := c.claims.eventOf(ctx, o.Recipient)
-	if err != nil || uid == "" {
-		return person{}, err
-	}
-	ev, err := c.opts.Handler.Event(ctx, uid)
-	return person{ev.OrganizerAddress, ev.OrganizerName}, err
-}
-
-// notice completes a letter that is no invitation.
-func (c *Couriers) notice(o owed, l *letter) verdict {
-	ref := c.noticeRef(o)
-	l.kind, l.token = o.Kind, c.opts.Keys.MessageID(ref.NoticeID)
-	l.bounce = l.token[:32]
-	return verdict{letter: l, record: func(ctx context.Context, out outcome) error {
-		_, err := c.opts.Handler.ForNotice(ctx, c.meta(o), commands.RecordNotice{
-			Ref: ref, MessageID: out.messageID, Answer: out.answer, Failed: out.failed, Code: out.code,
-		})
-		return err
-	}}
-}
-
-func (c *Couriers) noticeRef(o owed) notice.Ref {
-	return notice.Ref{
-		Tenant: o.Tenant, Kind: notice.Kind(o.Kind), EventUID: o.Subject, OrganizerID: o.Recipient,
-		NoticeID: c.opts.Keys.NoticeID(o.Tenant, o.Kind, o.Subject),
-	}
 }
 
 // meta names the recording of one hand-over. Every hand-over is one of its own, so its id is new.

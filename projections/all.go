@@ -7,6 +7,7 @@ import (
 	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/calendar-invite-server/cis/projections/attendees"
 	"github.com/calendar-invite-server/cis/projections/events"
+	"github.com/calendar-invite-server/cis/projections/organizers"
 	"github.com/calendar-invite-server/cis/projections/statistics"
 )
 
@@ -16,5 +17,6 @@ func All(log *facts.Log) []projector.Projection {
 		events.Projection(),
 		attendees.Projection(log),
 		statistics.Projection(),
+		organizers.Projection(),
 	}
 }

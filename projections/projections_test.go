@@ -107,6 +107,7 @@ func TestReadModels(t *testing.T) {
 		counts := statistics.Statistics{
 			Attendees: 4, RSVP: map[string]int64{"accepted": 2, "declined": 1, "noaction": 1, "tentative": 0},
 			Origin: map[string]int64{"api": 3, "shared": 1}, ProdID: map[string]int64{"Outlook": 1, "Apple": 1},
+			Denied: map[string]int64{},
 		}
 		once, err := statistics.NewReader(pool).Instance(ctx, "t", "e", date)
 		if diff := cmp.Diff(map[string]int64{"accepted": 1, "declined": 2, "noaction": 1, "tentative": 0}, once.RSVP); err != nil || diff != "" {

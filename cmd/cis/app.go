@@ -17,6 +17,7 @@ import (
 
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/ingest/api"
+	"github.com/calendar-invite-server/cis/ingest/bulk"
 	"github.com/calendar-invite-server/cis/ingest/imappoll"
 	"github.com/calendar-invite-server/cis/ingest/inbox"
 	"github.com/calendar-invite-server/cis/ingest/itip"
@@ -44,6 +45,7 @@ type App struct {
 	receiver  *inbox.Receiver
 	runner    *projector.Runner
 	worker    *inbox.Worker
+	bulk      *bulk.Worker
 	couriers  *notifier.Couriers
 	transport notifier.Transport
 	registry  *prometheus.Registry
@@ -128,21 +130,20 @@ func (a *App) wire() (err error) {
 		return fmt.Errorf("CIS_RELAY: %w", err)
 	}
 	a.onClose(a.transport.Close)
-	composer, err := notifier.NewComposer(book, a.publicURL(), a.cfg.dkim)
-	if err != nil {
-		return err
-	}
-	composer.Alarm = time.Duration(a.cfg.Alarm) * time.Minute
-	var todo, ledger projector.Projection
+	composer := a.cfg.composer(book, a.publicURL())
+	var todo, table, ledger projector.Projection
 	a.worker, todo = inbox.NewWorker(inbox.WorkerOptions{
 		Pool: a.pool, Receiver: a.receiver, Handler: a.handler, Keys: itip.Interpreter{Keys: a.keys, Addresses: book},
 		Auth: a.cfg.checker(), Relays: a.cfg.Proxies, Log: a.log, Registry: a.registry, Alone: a.own,
+		Operator: a.cfg.Operator != "",
 	})
+	a.bulk, table = bulk.NewWorker(bulk.Options{Pool: a.pool, Handler: a.handler, Keys: a.keys, Mails: a.facts, Log: a.log, Registry: a.registry, Alone: a.own})
 	a.couriers, ledger = notifier.NewCouriers(notifier.Options{
 		Pool: a.pool, Handler: a.handler, Keys: a.keys, Addresses: book, Transport: a.transport, Composer: composer, Mails: a.facts,
-		Log: a.log, Registry: a.registry, Alone: a.own,
+		Log: a.log, Registry: a.registry, Alone: a.own, Numbers: newNumbers(a.parts), Operator: a.cfg.Operator,
+		Window: time.Duration(a.cfg.Window) * time.Second, Rates: a.cfg.Rates, Reminders: a.cfg.Reminders,
 	})
-	a.runner = projector.New(a.pool, a.store, a.logID, a.log, append(projections.All(a.facts), todo, ledger)...)
+	a.runner = projector.New(a.pool, a.store, a.logID, a.log, append(projections.All(a.facts), todo, table, ledger)...)
 	if err := a.doors(book); err != nil {
 		return err
 	}
@@ -208,6 +209,7 @@ func (a *App) run() {
 	}
 	background("projections", a.runner.Run)
 	background("inbox", a.worker.Run)
+	background("bulk", a.bulk.Run)
 	background("couriers", a.couriers.Run)
 	if a.private != nil {
 		background("postgres", func(ctx context.Context) error { a.private.Watch(ctx); return nil })

@@ -13,12 +13,14 @@ import (
 	"strings"
 
 	"github.com/calendar-invite-server/cis/commands"
+	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/ingest/imappoll"
 	"github.com/calendar-invite-server/cis/ingest/senderauth"
 	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/dkimsign"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/secret"
+	"github.com/calendar-invite-server/cis/notifier"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 )
@@ -60,6 +62,17 @@ type Config struct {
 	Limits       commands.Limits
 	LogLevel     slog.Level
 	RSVP         string
+	Sender       string
+	Operator     string
+	Templates    string
+	Language     string
+	Footer       string
+	Test         bool
+	Window       int // seconds
+	Reminders    []string
+	Rates        notifier.Rates
+
+	templates *notifier.Templates
 
 	tls  *tls.Config
 	dkim *dkimsign.Signer
@@ -181,6 +194,7 @@ func readConfig(lookup func(string) string) (*Config, []setting, error) {
 	if strings.TrimSpace(lookup("CIS_VAULT_URL")) != "" {
 		e.bad("CIS_VAULT_URL", "this version does not do that yet; unset it, so that nobody relies on it")
 	}
+	c.readMails(e)
 	c.readProxies(e)
 	c.LogLevel = c.readLevel(e)
 	c.check(e)
@@ -188,6 +202,35 @@ func readConfig(lookup func(string) string) (*Config, []setting, error) {
 		return nil, e.settings, fmt.Errorf("the configuration has %d mistakes:\n%w", len(e.problems), errors.Join(e.problems...))
 	}
 	return c, e.settings, nil
+}
+
+// readMails reads what our own mails are like and when they go out.
+func (c *Config) readMails(e *environment) {
+	c.Sender = e.get("SENDER", "", "address our own notices come from, by default notification@CIS_DOMAIN")
+	c.Operator = e.get("SYSTEM_EMAIL", "", "whoever runs this server; gets mail to postmaster@ and abuse@; empty: it is only kept")
+	c.Templates = e.get("CIS_TEMPLATES", "", "folder with templates that stand in for built-in ones (cis templates export)")
+	c.Language = e.get("CIS_LANGUAGE", "", "language of mails, of those CIS_TEMPLATES has; empty: none in particular")
+	c.Footer = e.get("CIS_FOOTER", "", "who runs this, at the end of every mail, as the law may want to see it")
+	c.Test = e.toggle("CIS_TEST_ENVIRONMENT", false, "this installation is for trying things out, and says so: on, off")
+	c.Window = e.number("CIS_UPDATE_WINDOW", 60, "seconds that a change waits for further ones, to be told as one; cancellations never wait")
+	c.Reminders = list(e.get("CIS_REMINDERS", "", "when attendees are reminded by mail, like 24h,1h or daily@12:00 (UTC, of everything within 24 hours); empty: never"))
+	c.Rates.PerSecond = e.number("CIS_SEND_RATE", 0, "mails per second to many (bulk, changes, reminders) at most; 0: no bound; single invitations never wait")
+	c.Rates.PerDomain = e.number("CIS_DOMAIN_RATE", 0, "of those, mails per second to one domain at most; 0: no bound")
+	c.Rates.PerDay = int64(e.number("CIS_DAILY_CAP", 0, "mails to attendees per day, UTC, beyond which what goes to many waits; 0: no bound"))
+	for name, v := range map[string]string{"SENDER": c.Sender, "SYSTEM_EMAIL": c.Operator} {
+		if v != "" && !address.Valid(v) {
+			e.bad(name, "%q is not a mail address", v)
+		}
+	}
+	for _, r := range c.Reminders {
+		if _, err := event.ParseReminder(r); err != nil {
+			e.bad("CIS_REMINDERS", "%v", err)
+		}
+	}
+	var err error
+	if c.templates, err = notifier.LoadTemplates(c.Templates); err != nil {
+		e.bad("CIS_TEMPLATES", "%v", err)
+	}
 }
 
 func (c *Config) readProxies(e *environment) {

@@ -188,7 +188,7 @@ func TestInspect(t *testing.T) {
 	if garbage.Decodable || garbage.Refusal == nil {
 		t.Errorf("garbage: %+v", garbage)
 	}
-	if len(table.Tables) != 1 || len(table.Tables[0].Rows) != 1 || len(table.Tables[0].Problems) != 1 {
+	if len(table.Tables) != 1 || table.Tables[0].Count != 2 || table.Tables[0].Rows[0].Problem != "" || table.Tables[0].Rows[1].Problem == "" {
 		t.Errorf("a table: %+v", table)
 	}
 	if deep.Decodable || deep.Refusal == nil {

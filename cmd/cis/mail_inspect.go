@@ -174,9 +174,9 @@ type inspectedCommand struct {
 
 // inspectedTable is a CSV attachment, which bulk invites come as.
 type inspectedTable struct {
-	Rows     []bulk.Row     `json:"rows"`
-	Problems []bulk.Problem `json:"problems,omitempty"`
-	Error    string         `json:"error,omitempty"`
+	Count int        `json:"count"`
+	Rows  []bulk.Row `json:"rows"` // the first of them
+	Error string     `json:"error,omitempty"`
 }
 
 type inspectedRefusal struct {
@@ -217,10 +217,15 @@ func (i *inspector) inspect(ctx context.Context, file string, data []byte) (out 
 	out.Notes = append(append(out.Notes, m.Message.Warnings...), r.Notes...)
 	i.describe(r, &out)
 	for _, data := range m.Message.Tables {
-		rows, problems, err := bulk.Read(data)
-		t := inspectedTable{Rows: rows, Problems: problems}
-		if err != nil {
-			t.Error = err.Error()
+		t := inspectedTable{Rows: []bulk.Row{}}
+		if len(data) > bulk.MaxBytes {
+			t.Error = bulk.ErrTooLarge.Error()
+			data = nil
+		}
+		for row := range bulk.Rows(data) {
+			if t.Count++; t.Count <= 1000 {
+				t.Rows = append(t.Rows, row)
+			}
 		}
 		out.Tables = append(out.Tables, t)
 	}

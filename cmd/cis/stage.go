@@ -43,6 +43,7 @@ func newStage(ctx context.Context, log *slog.Logger, change map[string]string) (
 	env := map[string]string{
 		"CIS_DATA": filepath.Join(dir, "data"), "CIS_HTTP": "127.0.0.1:0", "CIS_SMTP": "127.0.0.1:0", "CIS_DOMAIN": "cis.localhost",
 		"CIS_MAIL_AUTH": "off", "CIS_RELAY": "smtp://" + s.sink.Addr(), "CIS_ADMIN_KEY": s.key,
+		"CIS_UPDATE_WINDOW": "0",
 	}
 	for k, v := range change {
 		env[k] = v

@@ -111,6 +111,7 @@ type ChangeUndone struct {
 	Sequence int        `json:"sequence"`
 	Status   Status     `json:"status"` // from now on
 	Content  Content    `json:"content"`
+	Cause    string     `json:"cause,omitempty"` // the mail that asked for it: once
 }
 
 // InviteLimitChanged: how many may be invited in bulk.

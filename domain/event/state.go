@@ -26,6 +26,7 @@ type State struct {
 	Crashers         Crashers
 	Denied           string         `json:",omitzero"` // why it is not there, if somebody asked
 	Before           *Before        `json:",omitzero"` // what undoing the last change restores; nil: there is nothing to undo
+	UndoneBy         string         `json:",omitzero"` // the mail that last asked for it
 	InviteLimit      int            `json:",omitzero"` // bulk invitations at most; 0: any number
 	Reserved         int            `json:",omitzero"` // of them
 	Blocks           map[string]int `json:",omitzero"` // by whom, what was not returned
@@ -179,6 +180,7 @@ func (s State) before(id InstanceID) *Before {
 // undone is the state after a change was taken back; that can itself be undone.
 func (s State) undone(f ChangeUndone) State {
 	before := s.before(f.Instance)
+	s.UndoneBy = f.Cause
 	if f.Instance == "" {
 		if !s.Content.SameTime(f.Content) || s.Cancelled() {
 			s.TimeSequence = f.Sequence

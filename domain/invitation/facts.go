@@ -47,12 +47,13 @@ type InviteDenied struct {
 	Line        int    `json:"line,omitempty"`
 }
 
-// ReminderSent: the attendee was reminded of the event.
+// ReminderSent: the attendee was reminded of the event, or the next mail server refused that for good.
 type ReminderSent struct {
 	Ref
 	Number    int    `json:"number"` // of the event's reminders
 	MessageID string `json:"message_id"`
 	Answer    string `json:"answer,omitempty" pii:"AttendeeID"`
+	Refused   int    `json:"refused,omitempty"` // the SMTP reply
 }
 
 // Handover is a mail that was handed to the next mail server, or into the outbox.

@@ -31,6 +31,8 @@ type State struct {
 	TakenBack   bool      // and told so
 	Bounced     bool
 	TurnedAway  int
+	DeniedBulk  string // the bulk mail that asked then,
+	DeniedLine  int    // and where in its table
 	Bulk        string // the bulk mail they were invited by,
 	Line        int    // and where in its table
 	Reminded    int    // the number of the last reminder they got
@@ -90,7 +92,7 @@ func Evolve(s State, fact Fact) State {
 	case InviteWithdrawn:
 		s.Withdrawn, s.Status = true, NoAction
 	case InviteDenied:
-		s.Denied = f.Reason
+		s.Denied, s.DeniedBulk, s.DeniedLine = f.Reason, f.Bulk, f.Line
 	case InviteSent:
 		s = s.told(f.Handover)
 	case UpdateSent:

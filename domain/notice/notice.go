@@ -29,6 +29,21 @@ const (
 	Forward Kind = "forward"
 	// Refused tells a proven sender why their mail led to nothing.
 	Refused Kind = "refused"
+	// EventLimit tells an organizer that the account allows no further event.
+	EventLimit Kind = "event-limit"
+	// Enrolled confirms a subscription.
+	Enrolled Kind = "enrolled"
+	// SubscriptionEnded tells that one was cancelled or refunded.
+	SubscriptionEnded Kind = "subscription-ended"
+	// Status, Report, Undone and Help answer an organizer who wrote back.
+	Status Kind = "status"
+	Report Kind = "report"
+	Undone Kind = "undone"
+	Help   Kind = "help"
+	// Operator passes a mail to postmaster@ or abuse@ on to who runs the server.
+	Operator Kind = "operator"
+	// BulkSummary tells what became of a table of people.
+	BulkSummary Kind = "bulk-summary"
 )
 
 // Ref names a notice.
@@ -43,6 +58,7 @@ type Ref struct {
 // NoticeRequested: somebody is to be told something that no other fact says they are.
 type NoticeRequested struct {
 	Ref
+	Code   string `json:"code,omitempty"`                     // of a refusal
 	Reason string `json:"reason,omitempty"`                   // in words, for whom it is to
 	Detail string `json:"detail,omitempty" pii:"OrganizerID"` // what of theirs it is about
 }
@@ -78,6 +94,7 @@ func (NoticeFailed) noticeFact() {}
 // State is what a notice's facts add up to.
 type State struct {
 	Requested bool
+	Code      string
 	Reason    string
 	Detail    string
 	Settled   bool // sent, or refused for good
@@ -86,7 +103,7 @@ type State struct {
 // Evolve adds one fact.
 func Evolve(s State, fact Fact) State {
 	if f, ok := fact.(NoticeRequested); ok {
-		s.Requested, s.Reason, s.Detail = true, f.Reason, f.Detail
+		s.Requested, s.Code, s.Reason, s.Detail = true, f.Code, f.Reason, f.Detail
 		return s
 	}
 	s.Settled = true

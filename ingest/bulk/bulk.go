@@ -1,7 +1,8 @@
-// Package bulk reads tables of people to invite: CSV with the columns uid, email and name, as spreadsheets write it. A bad
-// row costs only itself.
+// Package bulk reads tables of people to invite, CSV with the columns uid, email and name as spreadsheets write it, and
+// works them off: in blocks, in order, each block recorded when it is done, so that a crash costs nothing and asks nobody
+// twice. A bad row costs only itself.
 //
-// Start reading at [Read].
+// Start reading at [Rows] and [Worker].
 package bulk
 
 import (
@@ -9,98 +10,113 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
+	"iter"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/fault"
+	"github.com/calendar-invite-server/cis/ingest/message"
 	"github.com/calendar-invite-server/cis/internal/address"
 	"golang.org/x/text/encoding/charmap"
 )
 
 // Bounds of what is read.
 const (
-	MaxBytes = 5 << 20 // of a table; more is refused as a whole
-	MaxRows  = 10_000  // of a table; those beyond are errors
-	maxName  = 200     // bytes of a name; the rest is cut off
+	MaxBytes = 20 << 20 // of a table; more is refused as a whole
+	MaxRows  = 200_000  // of a table; those beyond are not read
+	maxName  = 200      // bytes of a name; the rest is cut off
 )
 
 // DefaultName is the name of who has none, as the original service has it.
 const DefaultName = "customer"
 
+// Why there is no table to work on.
 var (
-	// ErrTooLarge says that a table exceeds [MaxBytes].
-	ErrTooLarge = fmt.Errorf("the table is larger than %d MiB", MaxBytes>>20)
-	// ErrEmpty says that there are no rows.
-	ErrEmpty = errors.New("there are no rows in the table")
+	ErrTooLarge = unreadable.With(fmt.Sprintf("it is larger than %d MiB", MaxBytes>>20))
+	ErrEmpty    = unreadable.With("there are no rows in it")
+	ErrNoTable  = unreadable.With("there is no CSV file in the mail")
+	ErrTables   = unreadable.With("there are several CSV files in the mail")
+
+	unreadable = &fault.Error{Kind: fault.Invalid, Code: "bulk-unreadable", Title: "the table of people cannot be used"}
 )
 
-// Row is somebody to invite to an event.
+// Row is a row of a table: somebody to invite to an event, or why it cannot be used.
 type Row struct {
-	Line  int    `json:"line"` // in the file, from 1
-	UID   string `json:"uid"`
-	Email string `json:"email"` // lower case
-	Name  string `json:"name"`
+	Line    int    `json:"line"` // in the file, from 1
+	UID     string `json:"uid"`
+	Email   string `json:"email"` // lower case
+	Name    string `json:"name"`
+	Problem string `json:"problem,omitempty"`
 }
 
-// Problem is a row that cannot be used.
-type Problem struct {
-	Line   int    `json:"line"`
-	Reason string `json:"reason"`
-}
-
-// Read reads a table. Rows that name the same person for the same event again are left out. It fails with [ErrTooLarge]
-// or [ErrEmpty]; everything else that is wrong is the problem of a row.
-func Read(data []byte) (rows []Row, problems []Problem, err error) {
-	if len(data) > MaxBytes {
-		return nil, nil, ErrTooLarge
+// TableOf finds the one table in a mail. It fails with [ErrNoTable], [ErrTables] or [ErrTooLarge].
+func TableOf(raw []byte) ([]byte, error) {
+	msg, err := message.Parse(raw)
+	if err != nil {
+		return nil, ErrNoTable
 	}
-	r := csv.NewReader(bytes.NewReader(text(data)))
-	r.Comma, r.FieldsPerRecord, r.LazyQuotes, r.TrimLeadingSpace, r.ReuseRecord = delimiter(data), -1, true, true, true
-	columns := map[string]int{"uid": 0, "email": 1, "name": 2}
-	seen := map[[2]string]bool{}
-	for n := 0; ; n++ {
-		fields, err := r.Read()
-		line := 0
-		if len(fields) > 0 {
-			line, _ = r.FieldPos(0)
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			if len(rows)+len(problems) == 0 {
-				return nil, nil, ErrEmpty
-			}
-			return rows, problems, nil
-		case err != nil:
+	return Only(msg)
+}
+
+// Only is the one table of a mail.
+func Only(msg *message.Message) ([]byte, error) {
+	switch {
+	case len(msg.Tables) == 0:
+		return nil, ErrNoTable
+	case len(msg.Tables) > 1:
+		return nil, ErrTables
+	case len(msg.Tables[0]) > MaxBytes:
+		return nil, ErrTooLarge
+	}
+	return msg.Tables[0], nil
+}
+
+// Rows reads a table row by row, holding none of them. What is wrong with a row is said in it; the same table always gives
+// the same rows.
+func Rows(data []byte) iter.Seq[Row] {
+	return func(yield func(Row) bool) {
+		r := csv.NewReader(bytes.NewReader(text(data)))
+		r.Comma, r.FieldsPerRecord, r.LazyQuotes, r.TrimLeadingSpace, r.ReuseRecord = delimiter(data), -1, true, true, true
+		columns := map[string]int{"uid": 0, "email": 1, "name": 2}
+		rows := 0
+		for n := 0; ; n++ {
+			fields, err := r.Read()
 			var bad *csv.ParseError
-			if !errors.As(err, &bad) {
-				return rows, problems, err
+			row := Row{}
+			switch {
+			case errors.As(err, &bad):
+				row = Row{Line: bad.StartLine, Problem: bad.Err.Error()}
+			case err != nil: // the end: there is no other error in memory
+				return
+			case n == 0 && header(fields, columns), blank(fields):
+				continue
+			default:
+				row = Row{UID: strings.ToLower(field(fields, columns["uid"])), Email: strings.ToLower(field(fields, columns["email"])), Name: field(fields, columns["name"])}
+				row.Line, _ = r.FieldPos(0)
+				row.check()
 			}
-			problems = append(problems, Problem{bad.StartLine, bad.Err.Error()})
-			if len(problems) > MaxRows {
-				return rows, problems, nil
+			if rows++; rows > MaxRows {
+				yield(Row{Line: row.Line, Problem: fmt.Sprintf("a table may have %d rows; this one and those behind it were not read", MaxRows)})
+				return
 			}
-			continue
-		case n == 0 && header(fields, columns), blank(fields):
-			continue
-		case len(rows) >= MaxRows:
-			return rows, append(problems, Problem{line, fmt.Sprintf("a table may have %d rows; this one and those behind it were not read", MaxRows)}), nil
-		}
-		row := Row{Line: line, UID: strings.ToLower(field(fields, columns["uid"])), Email: strings.ToLower(field(fields, columns["email"])), Name: field(fields, columns["name"])}
-		if reason := row.check(); reason != "" {
-			if problems = append(problems, Problem{line, reason}); len(problems) > MaxRows {
-				return rows, problems, nil
+			if !yield(row) {
+				return
 			}
-			continue
-		}
-		if key := [2]string{row.UID, row.Email}; !seen[key] {
-			seen[key] = true
-			rows = append(rows, row)
 		}
 	}
 }
 
-func (r *Row) check() string {
+// Count is how many rows a table has.
+func Count(data []byte) (n int) {
+	for range Rows(data) {
+		n++
+	}
+	return n
+}
+
+// check completes a row and says what is wrong with it.
+func (r *Row) check() {
 	if r.Name == "" {
 		r.Name = DefaultName
 	}
@@ -109,13 +125,12 @@ func (r *Row) check() string {
 	}
 	switch {
 	case r.UID == "" && r.Email == "":
-		return "there is neither a uid nor an email in it"
+		r.Problem = "there is neither a uid nor an email in it"
 	case !event.ValidUID(r.UID):
-		return "its uid is none: a UID has 40 characters of a-z and 0-9"
+		r.Problem = "its uid is none: a UID has 40 characters of a-z and 0-9"
 	case !address.Valid(r.Email):
-		return "its email is not a mail address"
+		r.Problem = "its email is not a mail address"
 	}
-	return ""
 }
 
 // header takes the order of columns from a first row that names them.

@@ -99,8 +99,17 @@ func (w *Worker) carryOut(ctx context.Context, l *letter) (schema.Fact, error) {
 		l.proof = mail.MailAuthenticated{Tenant: l.Tenant, MailID: l.MailID, Verdict: mail.VerdictNone}
 		return w.report(ctx, l, done)
 	}
+	if token, ok := l.to(w, "unsubscribe"); ok {
+		return w.unsubscribe(ctx, l, done, token)
+	}
 	if err := w.authenticate(ctx, l); err != nil {
 		return nil, err
+	}
+	if token, ok := l.to(w, "event"); ok {
+		return w.dialogue(ctx, l, done, token)
+	}
+	if _, ok := l.to(w, "bulk"); ok {
+		return w.startBulk(ctx, l, done)
 	}
 	if l.reading, err = Interpret(ctx, w.in, w.handler, itip.Mail{Tenant: l.Tenant, Message: l.msg, Received: l.received.Received, From: l.from}); err != nil {
 		return nil, err

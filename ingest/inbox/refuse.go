@@ -11,6 +11,8 @@ import (
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/mail"
 	"github.com/calendar-invite-server/cis/domain/notice"
+	"github.com/calendar-invite-server/cis/domain/organizer"
+	"github.com/calendar-invite-server/cis/domain/recipient"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/ingest/itip"
 )
@@ -27,31 +29,40 @@ var (
 // people decides about mail without a calendar: a text answer goes on to the organizer, automatic ones to nobody.
 func (w *Worker) people(ctx context.Context, l *letter, done mail.MailHandled) (schema.Fact, error) {
 	token, answer := l.to(w, w.in.Addresses.RSVP)
+	for _, base := range []string{"postmaster", "abuse"} {
+		if _, ok := l.to(w, base); ok {
+			return w.operator(ctx, l, done)
+		}
+	}
 	switch {
 	case l.msg.Vacation, l.received.From == "" && (l.received.Door == "smtp" || l.received.Door == "lmtp"):
 		return ignored(done, errAutomatic), nil
 	case !answer:
 		return ignored(done, itip.ErrNoCalendar), nil
 	}
-	organizer, err := w.todo.organizer(ctx, token)
+	owner, err := w.todo.organizer(ctx, token)
 	switch {
 	case err != nil:
 		return nil, err
-	case organizer == "":
+	case owner == "":
 		return ignored(done, errNobody), nil
 	case l.from.Unproven && !l.from.Vouched:
 		return w.refuse(ctx, l, done, itip.ErrUnproven)
-	case !l.Released && !w.forwarded.allow(organizer+" "+l.from.Address, time.Now()):
+	case !l.Released && !w.forwarded.allow(owner+" "+l.from.Address, time.Now()):
 		return w.refuse(ctx, l, done, errMany)
 	}
 	done.Outcome = mail.Forwarded
-	return done, w.notify(ctx, l, notice.Forward, organizer, nil)
+	return done, w.notify(ctx, l, notice.Forward, l.MailID, owner, nil)
 }
 
 // report decides about a delivery report: one that says that an attendee's mail failed marks them.
 func (w *Worker) report(ctx context.Context, l *letter, done mail.MailHandled) (schema.Fact, error) {
 	token, ours := l.to(w, "bounce")
-	prefix, person, ok := w.in.Keys.OpenBounceToken(token)
+	if l.msg.Report.Complaint { // it comes to abuse@, or where the provider was told; what it returns names the mail
+		_, token = w.in.Addresses.Token(l.msg.Report.Sender)
+		return w.complaint(ctx, l, done, token)
+	}
+	prefix, person, ok := w.in.Keys.OpenAddressToken("bounce", token)
 	switch {
 	case !l.msg.Report.Failed():
 		return ignored(done, errReport), nil
@@ -79,6 +90,19 @@ func (w *Worker) report(ctx context.Context, l *letter, done mail.MailHandled) (
 	return done, err
 }
 
+// complaint stops all mail to somebody who reported one as unwanted.
+func (w *Worker) complaint(ctx context.Context, l *letter, done mail.MailHandled, token string) (schema.Fact, error) {
+	_, person, ok := w.in.Keys.OpenAddressToken("bounce", token)
+	if !ok {
+		return ignored(done, errBounce), nil
+	}
+	done.Method = "COMPLAINT"
+	_, err := w.handler.ForRecipient(ctx, commands.From("mail", l.Tenant, l.MailID, 1), commands.SuppressRecipient{
+		Tenant: l.Tenant, RecipientID: person, Status: recipient.Complaint,
+	})
+	return done, err
+}
+
 // refuse records why nothing happened; what somebody may still decide is held. A proven sender who asked for something
 // is told, now and then.
 func (w *Worker) refuse(ctx context.Context, l *letter, done mail.MailHandled, why *fault.Error) (schema.Fact, error) {
@@ -87,21 +111,25 @@ func (w *Worker) refuse(ctx context.Context, l *letter, done mail.MailHandled, w
 	}
 	done = refused(done, why)
 	_, asked := l.to(w, "create")
-	if asked && done.Outcome == mail.Refused && l.from.Proof != "" && l.received.From != "" && l.msg.AutoSubmitted == "" && l.from.Address != "" {
+	if _, table := l.to(w, "bulk"); (asked || table) && done.Outcome == mail.Refused && l.from.Proof != "" && l.received.From != "" && l.msg.AutoSubmitted == "" && l.from.Address != "" {
 		if id := w.in.Keys.PersonID(l.Tenant, l.from.Address); w.told.allow(id, time.Now()) {
-			return done, w.notify(ctx, l, notice.Refused, id, why)
+			kind := notice.Refused
+			if errors.Is(why, organizer.ErrLimit) {
+				kind = notice.EventLimit
+			}
+			return done, w.notify(ctx, l, kind, l.MailID, id, why)
 		}
 	}
 	return done, nil
 }
 
-// notify asks that somebody be told about this mail.
-func (w *Worker) notify(ctx context.Context, l *letter, kind notice.Kind, person string, why *fault.Error) error {
+// notify asks that somebody be told something about a subject, because of this mail.
+func (w *Worker) notify(ctx context.Context, l *letter, kind notice.Kind, subject, person string, why *fault.Error) error {
 	c := commands.RequestNotice{Ref: notice.Ref{
-		Tenant: l.Tenant, NoticeID: w.in.Keys.NoticeID(l.Tenant, string(kind), l.MailID), Kind: kind, EventUID: l.MailID, OrganizerID: person,
+		Tenant: l.Tenant, NoticeID: w.in.Keys.NoticeID(l.Tenant, string(kind), subject), Kind: kind, EventUID: subject, OrganizerID: person,
 	}}
 	if why != nil {
-		c.Reason, c.Detail = why.Title, why.Detail
+		c.Code, c.Reason, c.Detail = why.Code, why.Title, why.Detail
 	}
 	_, err := w.handler.ForNotice(ctx, commands.From("mail/notice", l.Tenant, l.MailID, 0), c)
 	return err

@@ -34,10 +34,13 @@ type Worker struct {
 	relays    []*net.IPNet
 	told      *talk // of refusals
 	forwarded *talk // to organizers
-	log       *slog.Logger
-	parallel  int
-	wake      chan struct{}
-	handled   *prometheus.CounterVec
+	asked     *talk // what organizers ask by writing back
+
+	hasOperator bool
+	log         *slog.Logger
+	parallel    int
+	wake        chan struct{}
+	handled     *prometheus.CounterVec
 }
 
 // WorkerOptions are what a worker needs.
@@ -51,6 +54,7 @@ type WorkerOptions struct {
 	Log      *slog.Logger
 	Parallel int  // mails at a time; default 32
 	Alone    bool // this is the only process that can be handling mails
+	Operator bool // somebody gets mail to postmaster@ and abuse@
 	Registry prometheus.Registerer
 }
 
@@ -60,7 +64,7 @@ func NewWorker(opts WorkerOptions) (*Worker, projector.Projection) {
 		opts.Parallel = 32
 	}
 	w := &Worker{
-		receiver: opts.Receiver, handler: opts.Handler, in: opts.Keys, auth: opts.Auth, relays: opts.Relays, told: newTalk(5), forwarded: newTalk(30), log: opts.Log, parallel: opts.Parallel, wake: make(chan struct{}, 1),
+		receiver: opts.Receiver, handler: opts.Handler, in: opts.Keys, auth: opts.Auth, relays: opts.Relays, told: newTalk(5), forwarded: newTalk(30), asked: newTalk(60), hasOperator: opts.Operator, log: opts.Log, parallel: opts.Parallel, wake: make(chan struct{}, 1),
 		handled: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "cis_mails_handled_total", Help: "Received mails handled, by outcome."}, []string{"outcome"}),
 	}
 	opts.Registry.MustRegister(w.handled)

@@ -21,11 +21,13 @@ import (
 )
 
 const (
-	maxDepth    = 8       // of nested multiparts
-	maxParts    = 200     // looked at
-	maxCalendar = 6 << 20 // bytes of one calendar part, decoded
-	maxOther    = 5 << 20 // bytes of a delivery report, a table or winmail.dat
+	maxDepth    = 8        // of nested multiparts
+	maxParts    = 200      // looked at
+	maxCalendar = 6 << 20  // bytes of one calendar part, decoded
+	maxOther    = 5 << 20  // bytes of a delivery report or winmail.dat
+	maxTable    = 20 << 20 // bytes of a table of people
 	maxTables   = 10
+	maxWritten  = 64 << 10 // bytes of what somebody wrote
 )
 
 // Message is what a mail says, as far as we look.
@@ -41,7 +43,8 @@ type Message struct {
 	Loop          string   // the domain in our own loop header: a mail of ours that came back
 	Calendars     []Calendar
 	Tables        [][]byte // CSV attachments
-	Report        *Report  // a delivery report (RFC 3464)
+	Text          string   // what somebody wrote: the first part that is plain text
+	Report        *Report  // a delivery report (RFC 3464), or a complaint (RFC 5965)
 	Vacation      bool     // an automatic answer: it says so in one of the ways that are in use
 	TNEF          bool     // there is a winmail.dat, and no calendar that could be taken out of it
 	Warnings      []string // what was wrong and could be got over
@@ -234,11 +237,15 @@ func (p *parser) leaf(e *message.Entity) {
 			p.msg.Calendars = append(p.msg.Calendars, Calendar{Method: strings.ToUpper(params["method"]), Data: data})
 		}
 	case mediaType == "text/csv", strings.HasSuffix(name, ".csv") && mediaType != "message/rfc822":
-		if data := read(maxOther + 1); len(data) > 0 && len(p.msg.Tables) < maxTables {
+		if data := read(maxTable + 1); len(data) > 0 && len(p.msg.Tables) < maxTables {
 			p.msg.Tables = append(p.msg.Tables, data)
 		}
 	case mediaType == "message/delivery-status" && p.msg.Report == nil:
 		p.msg.Report = parseReport(read(maxOther))
+	case mediaType == "message/feedback-report" && p.msg.Report == nil:
+		p.msg.Report = parseFeedback(read(maxOther))
+	case mediaType == "text/plain" && p.msg.Text == "" && disposition["filename"] == "":
+		p.msg.Text = strings.ToValidUTF8(string(read(maxWritten)), "\uFFFD")
 	case mediaType == "application/ms-tnef", name == "winmail.dat":
 		p.msg.TNEF = true
 		for _, a := range tnefAttachments(read(maxOther)) {

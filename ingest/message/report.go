@@ -13,6 +13,9 @@ type Report struct {
 	Action     string // lower case: failed, delayed, delivered, relayed, expanded
 	Status     string // RFC 3463, like 5.1.1
 	Diagnostic string
+
+	Complaint bool   // somebody reported a mail as unwanted (RFC 5965)
+	Sender    string // then: its envelope sender, lower case
 }
 
 // Failed says that the mail will not arrive.
@@ -42,6 +45,18 @@ func parseReport(data []byte) *Report {
 		if r.Failed() {
 			break
 		}
+	}
+	return r
+}
+
+// parseFeedback reads a message/feedback-report (RFC 5965 §3). Of its kinds only abuse and what is close to it say that
+// somebody does not want our mail.
+func parseFeedback(data []byte) *Report {
+	h, _ := textproto.NewReader(bufio.NewReader(bytes.NewReader(append(data, "\r\n\r\n"...)))).ReadMIMEHeader()
+	r := &Report{Sender: strings.ToLower(strings.Trim(strings.TrimSpace(h.Get("Original-Mail-From")), "<>"))}
+	switch strings.ToLower(strings.TrimSpace(h.Get("Feedback-Type"))) {
+	case "abuse", "fraud", "opt-out", "opt-out-list":
+		r.Complaint = true
 	}
 	return r
 }

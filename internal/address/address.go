@@ -101,6 +101,12 @@ func (b Book) ReplyTo(token string) string { return b.RSVP + "+" + token + "@" +
 // Bounce is the envelope sender that delivery reports for a mail come back to.
 func (b Book) Bounce(token string) string { return "bounce+" + token + "@" + b.Domain }
 
+// Unsubscribe is where a mail says that somebody wants no more.
+func (b Book) Unsubscribe(token string) string { return "unsubscribe+" + token + "@" + b.Domain }
+
+// Dialogue is where an organizer answers a mail of ours about an event.
+func (b Book) Dialogue(token string) string { return "event+" + token + "@" + b.Domain }
+
 // Token is the tag of an address of ours: of the reply address or of a bounce address.
 func (b Book) Token(addr string) (base, token string) {
 	local, domain, ok := strings.Cut(strings.ToLower(addr), "@")
@@ -130,7 +136,7 @@ func (b Book) Accepts(addr string) bool {
 		return true
 	case b.RSVP:
 		return true
-	case "bounce":
+	case "bounce", "event":
 		return tag != ""
 	}
 	return false

@@ -21,6 +21,7 @@ import (
 // signed are the headers a signature covers. From stands twice, so that nobody can add another one.
 var signed = []string{
 	"From", "From", "To", "Subject", "Date", "Message-ID", "Reply-To", "MIME-Version", "Content-Type", "Auto-Submitted",
+	"List-Unsubscribe", "List-Unsubscribe-Post", // RFC 8058 §4
 }
 
 // Signer signs mails. The nil Signer leaves them as they are.

@@ -112,35 +112,85 @@ func (k Keys) Token(parts ...string) string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(mac(k.token, parts...)[:20]))
 }
 
-// Bounce tokens hold the first half of an event's UID and an attendee's id, and a seal: an address cannot hold more.
+// Tokens in mail addresses hold the first part of an event's UID and a person's id, and a seal: an address cannot hold
+// more. What one is good for is part of its seal.
 const (
-	bounceUID    = 12 // bytes
-	bouncePerson = 16
-	bounceSeal   = 5
+	tokenUID    = 12 // bytes
+	tokenPerson = 16
+	tokenSeal   = 5
+	linkSeal    = 10 // of tokens in links, where there is room
 )
 
-// BounceToken stands for an invitation in the envelope sender of a mail about it, in lower-case base32.
-func (k Keys) BounceToken(eventUID, personID string) (string, error) {
-	raw, err := hex.DecodeString(eventUID + personID)
-	if err != nil || len(raw) != 20+bouncePerson {
-		return "", errors.New("a bounce token needs a UID and a person's id")
+// AddressToken stands for a person and an event in a mail address of ours, in lower-case base32.
+func (k Keys) AddressToken(purpose, eventUID, personID string) (string, error) {
+	raw, err := ids(eventUID, personID)
+	if err != nil {
+		return "", err
 	}
-	raw = append(raw[:bounceUID:bounceUID], raw[20:]...)
-	raw = append(raw, mac(k.token, "bounce", string(raw))[:bounceSeal]...)
-	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw)), nil
+	return k.sealed(purpose, append(raw[:tokenUID:tokenUID], raw[20:]...), tokenSeal), nil
 }
 
-// OpenBounceToken returns what a token stands for: the beginning of an event's UID, and a person's id.
-func (k Keys) OpenBounceToken(token string) (uidPrefix, personID string, ok bool) {
+// OpenAddressToken returns what a token stands for: the beginning of an event's UID, and a person's id.
+func (k Keys) OpenAddressToken(purpose, token string) (uidPrefix, personID string, ok bool) {
+	body, ok := k.unsealed(purpose, token, tokenUID+tokenPerson, tokenSeal)
+	if !ok {
+		return "", "", false
+	}
+	return hex.EncodeToString(body[:tokenUID]), hex.EncodeToString(body[tokenUID:]), true
+}
+
+// InvitationToken stands for a person and an event in a link.
+func (k Keys) InvitationToken(purpose, eventUID, personID string) (string, error) {
+	raw, err := ids(eventUID, personID)
+	if err != nil {
+		return "", err
+	}
+	return k.sealed(purpose, raw, linkSeal), nil
+}
+
+// OpenInvitationToken returns what a token stands for.
+func (k Keys) OpenInvitationToken(purpose, token string) (eventUID, personID string, ok bool) {
+	body, ok := k.unsealed(purpose, token, 20+tokenPerson, linkSeal)
+	if !ok {
+		return "", "", false
+	}
+	return hex.EncodeToString(body[:20]), hex.EncodeToString(body[20:]), true
+}
+
+// PersonToken stands for a person in a mail address of ours.
+func (k Keys) PersonToken(purpose, personID string) (string, error) {
+	raw, err := hex.DecodeString(personID)
+	if err != nil || len(raw) != tokenPerson {
+		return "", errors.New("a token needs a person's id")
+	}
+	return k.sealed(purpose, raw, tokenSeal), nil
+}
+
+// OpenPersonToken returns whom a token stands for.
+func (k Keys) OpenPersonToken(purpose, token string) (personID string, ok bool) {
+	body, ok := k.unsealed(purpose, token, tokenPerson, tokenSeal)
+	return hex.EncodeToString(body), ok
+}
+
+func ids(eventUID, personID string) ([]byte, error) {
+	raw, err := hex.DecodeString(eventUID + personID)
+	if err != nil || len(raw) != 20+tokenPerson {
+		return nil, errors.New("a token needs a UID and a person's id")
+	}
+	return raw, nil
+}
+
+func (k Keys) sealed(purpose string, body []byte, seal int) string {
+	raw := append(body[:len(body):len(body)], mac(k.token, purpose, string(body))[:seal]...)
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw))
+}
+
+func (k Keys) unsealed(purpose, token string, size, seal int) ([]byte, bool) {
 	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(token))
-	if err != nil || len(raw) != bounceUID+bouncePerson+bounceSeal {
-		return "", "", false
+	if err != nil || len(raw) != size+seal || !hmac.Equal(raw[size:], mac(k.token, purpose, string(raw[:size]))[:seal]) {
+		return nil, false
 	}
-	body, seal := raw[:bounceUID+bouncePerson], raw[bounceUID+bouncePerson:]
-	if !hmac.Equal(seal, mac(k.token, "bounce", string(body))[:bounceSeal]) {
-		return "", "", false
-	}
-	return hex.EncodeToString(body[:bounceUID]), hex.EncodeToString(body[bounceUID:]), true
+	return raw[:size], true
 }
 
 // Digest is a fingerprint of text that tells nobody without the secret what the text was.

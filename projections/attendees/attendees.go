@@ -9,6 +9,7 @@ import (
 
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/organizer"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/facts"
 	"github.com/calendar-invite-server/cis/internal/projector"
@@ -21,8 +22,8 @@ var tables string
 // Projection keeps the tables attendee and person. It needs the log to open addresses and names.
 func Projection(log *facts.Log) projector.Projection {
 	return projector.Projection{
-		Name: "attendees", Version: 2, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix}, Tables: tables,
-		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.Bounced{}, invitation.InviteWithdrawn{}},
+		Name: "attendees", Version: 2, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix, organizer.StreamPrefix}, Tables: tables,
+		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.Bounced{}, invitation.InviteWithdrawn{}, organizer.OrganizerRegistered{}},
 		Apply: func(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
 			return apply(ctx, log, tx, page)
 		},
@@ -101,6 +102,8 @@ func (f *fold) add(rec facts.Recorded) {
 		if fact.OriginalOrganizerID != "" && fact.OriginalOrganizerID != fact.OrganizerID {
 			f.person(fact.OriginalOrganizerID, person{fact.Tenant, fact.OriginalOrganizer, ""})
 		}
+	case organizer.OrganizerRegistered:
+		f.person(fact.OrganizerID, person{fact.Tenant, fact.Address, fact.Name})
 	case invitation.InviteRequested:
 		f.person(fact.AttendeeID, person{fact.Tenant, fact.Address, fact.Name})
 		f.attendees[attendeeKey{fact.EventUID, fact.AttendeeID}] = &attendee{

@@ -59,6 +59,24 @@ func (r *Reader) Of(ctx context.Context, tenant, uid string, instance event.Inst
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Attendee])
 }
 
+// Each calls f for all of an event's attendees, in the order in which they became ones, without holding them all.
+func (r *Reader) Each(ctx context.Context, tenant, uid string, f func(Attendee) error) error {
+	t, err := r.serving.Tables(ctx)
+	if err != nil {
+		return err
+	}
+	rows, err := r.pool.Query(ctx, t.SQL(`
+		SELECT coalesce(p.address, ''), coalesce(p.name, ''), a.status, a.origin, a.prodid
+		FROM @.attendee AS a LEFT JOIN @.person AS p ON p.id = a.person_id
+		WHERE a.tenant = $1 AND a.event_uid = $2 ORDER BY a.position`), tenant, uid)
+	if err != nil {
+		return err
+	}
+	var a Attendee
+	_, err = pgx.ForEachRow(rows, []any{&a.Address, &a.Name, &a.Status, &a.Origin, &a.ProdID}, func() error { return f(a) })
+	return err
+}
+
 // People returns the people of the given ids that are known, by id.
 func (r *Reader) People(ctx context.Context, tenant string, ids []string) (map[string]Person, error) {
 	t, err := r.serving.Tables(ctx)

@@ -16,6 +16,7 @@ type Statistics struct {
 	RSVP      map[string]int64
 	Origin    map[string]int64
 	ProdID    map[string]int64
+	Denied    map[string]int64 // requests for invitations, by the reason
 	found     bool // there is a counter at all
 }
 
@@ -65,7 +66,7 @@ func (r *Reader) System(ctx context.Context, tenant string) (Statistics, error) 
 func (r *Reader) read(ctx context.Context, tenant, scope, subject string) (Statistics, error) {
 	s := Statistics{
 		RSVP:   map[string]int64{"accepted": 0, "declined": 0, "noaction": 0, "tentative": 0},
-		Origin: map[string]int64{}, ProdID: map[string]int64{},
+		Origin: map[string]int64{}, ProdID: map[string]int64{}, Denied: map[string]int64{},
 	}
 	t, err := r.serving.Tables(ctx)
 	if err != nil {
@@ -90,6 +91,8 @@ func (r *Reader) read(ctx context.Context, tenant, scope, subject string) (Stati
 			s.Origin[value] = n
 		case facet == "prodid":
 			s.ProdID[value] = n
+		case facet == "denied":
+			s.Denied[value] = n
 		}
 		return nil
 	})

@@ -20,8 +20,8 @@ var tables string
 // Projection keeps the table counter.
 func Projection() projector.Projection {
 	return projector.Projection{
-		Name: "statistics", Version: 2, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix}, Tables: tables, Apply: apply,
-		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.InviteWithdrawn{}},
+		Name: "statistics", Version: 3, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix}, Tables: tables, Apply: apply,
+		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.InviteWithdrawn{}, invitation.InviteDenied{}},
 	}
 }
 
@@ -54,6 +54,8 @@ func (s sums) add(rec facts.Recorded) {
 		s[counter{f.Tenant, "event", f.UID, "attendees", ""}] += 0 // the row that says that the event exists
 	case invitation.InviteRequested:
 		s.attendee(f.Ref, f.OrganizerID, f.Origin, invitation.NoAction)
+	case invitation.InviteDenied:
+		s.everywhere(f.Tenant, f.EventUID, f.OrganizerID, "denied", f.Reason, 1)
 	case invitation.RsvpReceived:
 		s.answer(f)
 	case invitation.InviteWithdrawn:

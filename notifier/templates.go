@@ -1,0 +1,250 @@
+package notifier
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	htmltemplate "html/template"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	texttemplate "text/template"
+
+	"github.com/calendar-invite-server/cis/domain/notice"
+)
+
+//go:embed templates
+var builtIn embed.FS
+
+// errTemplate says that a mail cannot be written because of its template. The mail stays owed.
+var errTemplate = errors.New("the template cannot be used")
+
+// methods are the mails there are, by template, and of a calendar mail its METHOD.
+var methods = map[string]string{
+	"invite":                         "REQUEST",
+	"update":                         "REQUEST",
+	"cancel":                         "CANCEL",
+	"withdrawn":                      "CANCEL",
+	"reminder":                       "",
+	string(notice.Crasher):           "CANCEL",
+	string(notice.DeclineCounter):    "DECLINECOUNTER",
+	string(notice.EventCreated):      "",
+	testEnvironment:                  "",
+	string(notice.Counter):           "",
+	string(notice.Forward):           "",
+	string(notice.Refused):           "",
+	string(notice.EventLimit):        "",
+	string(notice.Enrolled):          "",
+	string(notice.SubscriptionEnded): "",
+	string(notice.Status):            "",
+	string(notice.Report):            "",
+	string(notice.Undone):            "",
+	string(notice.Help):              "",
+	string(notice.BulkSummary):       "",
+	string(notice.Operator):          "",
+}
+
+// testEnvironment is the confirmation of a new event on an installation for trying things out.
+const testEnvironment = "event-created-test"
+
+// Templates are the texts of mails: those built in, and what an installation has instead of them. A folder holds NAME.txt
+// (whose first line is "Subject: …") and NAME.html; in LANGUAGE/ those of a language, and in tenants/TENANT/, with
+// LANGUAGE/ below it, those of a tenant. {placeholder} stands for a value; everything Go's templates can do works too.
+type Templates struct {
+	sets map[setKey]*set
+}
+
+type setKey struct{ tenant, language string }
+
+type set struct {
+	text *texttemplate.Template
+	html *htmltemplate.Template
+}
+
+// LoadTemplates reads the built-in templates and, if dir is not empty, what it has instead. It fails with all that is
+// wrong with them: a file nobody asks for, a placeholder that stands for nothing, a template that does not work.
+func LoadTemplates(dir string) (*Templates, error) {
+	source, err := fs.Sub(builtIn, "templates")
+	if err != nil {
+		return nil, err
+	}
+	t := &Templates{sets: map[setKey]*set{}}
+	layers := []layer{{files: source, dir: "."}}
+	if err := t.load(setKey{}, layers); err != nil || dir == "" {
+		return t, err
+	}
+	own := os.DirFS(dir)
+	if _, err := fs.Stat(own, "."); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return t, t.overlay(own, ".", "", append(layers, layer{own, "."}))
+}
+
+// layer is a folder of templates; later layers stand in front of earlier ones.
+type layer struct {
+	files fs.FS
+	dir   string
+}
+
+// overlay loads a folder, the languages in it and, at the top, the tenants.
+func (t *Templates) overlay(files fs.FS, dir, tenant string, layers []layer) error {
+	entries, err := fs.ReadDir(files, dir)
+	if err != nil {
+		return err
+	}
+	problems := []error{t.load(setKey{tenant: tenant}, layers)}
+	for _, e := range entries {
+		sub := path.Join(dir, e.Name())
+		switch {
+		case !e.IsDir():
+		case e.Name() == "tenants" && tenant == "":
+			tenants, err := fs.ReadDir(files, sub)
+			problems = append(problems, err)
+			for _, one := range tenants {
+				below := path.Join(sub, one.Name())
+				problems = append(problems, t.overlay(files, below, one.Name(), append(slices.Clip(layers), layer{files, below})))
+			}
+		default:
+			problems = append(problems, t.load(setKey{tenant, e.Name()}, append(slices.Clip(layers), layer{files, sub})))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// load parses the templates of one tenant and language, and tries each.
+func (t *Templates) load(key setKey, layers []layer) error {
+	s := &set{text: texttemplate.New("").Funcs(texttemplate.FuncMap{"mso": func(s string) string { return s }}), html: htmltemplate.New("").Funcs(htmltemplate.FuncMap{"mso": mso})}
+	var problems []error
+	for _, l := range layers {
+		entries, err := fs.ReadDir(l.files, l.dir)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if !e.IsDir() {
+				problems = append(problems, s.parse(l, e.Name()))
+			}
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	t.sets[key] = s
+	for _, name := range slices.Sorted(maps.Keys(methods)) {
+		if _, _, _, err := s.render(name, sampleView()); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func (s *set) parse(l layer, file string) error {
+	name, kind, _ := strings.Cut(file, ".")
+	if _, known := methods[name]; !known && name != "frame" || kind != "txt" && kind != "html" {
+		return fmt.Errorf("%s is no template: they are NAME.txt and NAME.html, where NAME is one of frame, %s", path.Join(l.dir, file), strings.Join(slices.Sorted(maps.Keys(methods)), ", "))
+	}
+	data, err := fs.ReadFile(l.files, path.Join(l.dir, file))
+	if err != nil {
+		return err
+	}
+	text, err := placeholders(string(data))
+	if err == nil && kind == "txt" {
+		if !strings.HasPrefix(text, "Subject: ") {
+			err = errors.New(`its first line must be "Subject: …"`)
+		} else {
+			_, err = s.text.New(file).Parse(text)
+		}
+	} else if err == nil {
+		_, err = s.html.New(file).Parse(text)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path.Join(l.dir, file), err)
+	}
+	return nil
+}
+
+var placeholder = regexp.MustCompile(`\{\{[^}]*\}\}|\{[a-z_]+\}`)
+
+// fields are the placeholders there are, and the fields of a view they stand for.
+var fields = func() map[string]string {
+	out := map[string]string{}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[view]()) {
+		if f.Type.Kind() != reflect.String && f.Type.Kind() != reflect.Int {
+			continue
+		}
+		name := f.Tag.Get("as")
+		if name == "" {
+			name = strings.ToLower(f.Name)
+		}
+		out[name] = f.Name
+	}
+	return out
+}()
+
+// placeholders turns {summary} into what Go's templates understand.
+func placeholders(text string) (string, error) {
+	var unknown []string
+	out := placeholder.ReplaceAllStringFunc(text, func(m string) string {
+		if strings.HasPrefix(m, "{{") {
+			return m
+		}
+		field, ok := fields[strings.Trim(m, "{}")]
+		if !ok {
+			unknown = append(unknown, m)
+		}
+		return "{{." + field + "}}"
+	})
+	if len(unknown) > 0 {
+		return "", fmt.Errorf("%s stands for nothing; there are {%s}", strings.Join(unknown, ", "), strings.Join(slices.Sorted(maps.Keys(fields)), "}, {"))
+	}
+	return out, nil
+}
+
+// mso is markup that only Outlook for Windows reads; html/template would take the comment out.
+func mso(markup string) htmltemplate.HTML {
+	return htmltemplate.HTML("<!--[if mso]>" + markup + "<![endif]-->") //nolint:gosec // written in templates, not in mails
+}
+
+// find is the most specific set for a tenant and a language.
+func (t *Templates) find(tenant, language string) *set {
+	for _, key := range []setKey{{tenant, language}, {tenant, ""}, {"", language}, {}} {
+		if s := t.sets[key]; s != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+// render writes a mail's subject and its two bodies. It fails with errTemplate.
+func (s *set) render(name string, v view) (subject, text, html string, err error) {
+	var plain, rich bytes.Buffer
+	if s == nil || s.text.Lookup(name+".txt") == nil || s.html.Lookup(name+".html") == nil {
+		return "", "", "", fmt.Errorf("%w: %s.txt or %s.html is missing", errTemplate, name, name)
+	}
+	if err := s.text.ExecuteTemplate(&plain, name+".txt", v); err != nil {
+		return "", "", "", fmt.Errorf("%w: %w", errTemplate, err)
+	}
+	if err := s.html.ExecuteTemplate(&rich, name+".html", v); err != nil {
+		return "", "", "", fmt.Errorf("%w: %w", errTemplate, err)
+	}
+	head, body, _ := strings.Cut(plain.String(), "\n")
+	return oneLine(strings.TrimPrefix(head, "Subject: ")), strings.TrimLeft(body, "\n"), rich.String(), nil
+}
+
+// Names lists the mails there are.
+func (t *Templates) Names() []string { return slices.Sorted(maps.Keys(methods)) }
+
+// Export writes the built-in templates into a folder, to be changed there.
+func Export(dir string) error {
+	source, err := fs.Sub(builtIn, "templates")
+	if err != nil {
+		return err
+	}
+	return os.CopyFS(dir, source)
+}
