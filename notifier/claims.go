@@ -242,3 +242,13 @@ func (c claims) looked(ctx context.Context, a alarm, next time.Time) error {
 	_, err = c.pool.Exec(ctx, t.SQL(`UPDATE @.event SET look = coalesce($3, 'infinity') WHERE uid = $1 AND position = $2`), a.UID, a.Position, at)
 	return err
 }
+
+// Progress is how many of a table's invitations were sent, and how many are still to be.
+func Progress(ctx context.Context, pool *pgxpool.Pool, bulkID string) (sent, owed int64, err error) {
+	t, err := projector.NewServing(pool, Projection(0, nil)).Tables(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	err = pool.QueryRow(ctx, t.SQL(`SELECT count(*) FILTER (WHERE told > 0), count(*) FILTER (WHERE told = 0) FROM @.mail WHERE bulk = $1`), bulkID).Scan(&sent, &owed)
+	return sent, owed, err
+}

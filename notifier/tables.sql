@@ -42,6 +42,7 @@ CREATE TABLE @.mail (
 );
 CREATE INDEX ON @.mail (subject, prompt, told);
 CREATE INDEX ON @.mail (subject, reminded) WHERE kind = 'invite';
+CREATE INDEX ON @.mail (bulk) WHERE bulk <> '';
 CREATE INDEX ON @.mail (lease_until) WHERE lease_until > '-infinity';
 -- People who get nothing, because their address does not work or because they want nothing.
 CREATE TABLE @.silent (

@@ -248,3 +248,35 @@ func Export(dir string) error {
 	}
 	return os.CopyFS(dir, source)
 }
+
+// Preview is a mail as it would look, about an event that could be.
+type Preview struct {
+	Text string
+	HTML string
+	Mail []byte
+}
+
+// Preview writes a mail of one of [Templates.Names] for a tenant and a language.
+func (c *Composer) Preview(name, tenant, language string) (Preview, error) {
+	if _, ok := methods[name]; !ok {
+		return Preview{}, fmt.Errorf("there is no mail %q; there are %s", name, strings.Join(c.templates.Names(), ", "))
+	}
+	l := sampleLetter(name)
+	l.tenant, l.own.Language = tenant, language
+	switch name { // to organizers no link to unsubscribe with, to attendees nowhere to write to
+	case "invite", "update", "cancel", "withdrawn", "reminder", string(notice.Crasher), string(notice.DeclineCounter):
+		l.reply, l.file = "", nil
+	default:
+		l.unsub, l.to, l.event.ReplyTo = pass{}, person{l.own.Address, l.own.Name}, ""
+	}
+	if name == testEnvironment {
+		l.kind, c.Test = string(notice.EventCreated), true
+	}
+	v := c.view(l)
+	subject, text, html, err := c.templates.find(tenant, language).render(name, v)
+	if err != nil {
+		return Preview{}, err
+	}
+	mail, err := c.compose(l, sampleTime)
+	return Preview{Text: "Subject: " + subject + "\n\n" + text, HTML: html, Mail: mail.Data}, err
+}

@@ -203,6 +203,9 @@ func sampleView() view {
 	return c.view(l)
 }
 
+// sampleTime is when samples are written.
+var sampleTime = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
 // sampleLetter is a letter about an event that could be.
 func sampleLetter(kind string) *letter {
 	start := time.Date(2026, 12, 4, 17, 0, 0, 0, time.UTC)

@@ -21,6 +21,7 @@ import (
 	"github.com/calendar-invite-server/cis/ingest/imappoll"
 	"github.com/calendar-invite-server/cis/ingest/inbox"
 	"github.com/calendar-invite-server/cis/ingest/itip"
+	"github.com/calendar-invite-server/cis/ingest/orders"
 	"github.com/calendar-invite-server/cis/ingest/smtpd"
 	"github.com/calendar-invite-server/cis/ingest/webhook"
 	"github.com/calendar-invite-server/cis/internal/address"
@@ -187,6 +188,8 @@ func (a *App) routes() (http.Handler, error) {
 		Handler: a.handler, Keys: a.keys, Tenant: tenant, Proxies: a.cfg.Proxies, Log: a.log,
 		Landing: api.Landing{Default: a.landing(), Hosts: a.cfg.LandingHosts},
 	}).Register(r)
+	(&api.Unsubscribe{Handler: a.handler, Keys: a.keys, Tenant: tenant, Log: a.log}).Register(r)
+	(&orders.Hooks{Handler: a.handler, Keys: a.keys, Tenant: tenant, Shopify: a.cfg.Shopify, Secret: a.cfg.OrderSecret, Log: a.log}).Register(r)
 	(&webhook.Hooks{
 		Receiver: a.receiver, Book: a.cfg.book(), Log: a.log, MaxBytes: smtpd.MaxBytes,
 		Secret: a.cfg.WebhookKey, MailgunKey: a.cfg.MailgunKey, SESTopic: a.cfg.SESTopic,

@@ -41,6 +41,8 @@ type Config struct {
 	WebhookKey   string
 	MailgunKey   string
 	SESTopic     string
+	Shopify      string
+	OrderSecret  string
 	TLSCert      string
 	TLSKey       string
 	Proxies      []*net.IPNet
@@ -150,25 +152,27 @@ func (e *environment) toggle(name string, fallback bool, meaning string) bool {
 func readConfig(lookup func(string) string) (*Config, []setting, error) {
 	e := &environment{lookup: lookup}
 	c := &Config{
-		Data:       e.get("CIS_DATA", "./data", "folder for everything embedded"),
-		Secret:     e.secret("CIS_SECRET", "the secret all ids and keys come from, at least 32 characters; it never changes"),
-		SecretFile: e.get("CIS_SECRET_FILE", "", "a file holding it; by default one is made in CIS_DATA"),
-		Domain:     strings.ToLower(e.get("CIS_DOMAIN", "localhost", "mail domain of the server")),
-		HTTP:       e.get("CIS_HTTP", "127.0.0.1:8080", "address HTTP listens on"),
-		SMTP:       e.get("CIS_SMTP", "127.0.0.1:2525", "address SMTP listens on"),
-		LMTP:       e.get("CIS_LMTP", "", "address LMTP listens on for a mail server of yours, host:port or unix:/path; empty: none"),
-		IMAP:       e.url("CIS_IMAP", "mailbox to fetch mail from: imaps://user:password@host/INBOX; empty: none"),
-		WebhookKey: e.secret("CIS_WEBHOOK_SECRET", "password in the URL Postmark and SendGrid post mail to: https://cis:PASSWORD@host/mail/postmark"),
-		MailgunKey: e.secret("CIS_MAILGUN_KEY", "Mailgun's HTTP webhook signing key, for /mail/mailgun"),
-		SESTopic:   e.get("CIS_SES_TOPIC", "", "ARN of the SNS topic Amazon SES publishes mail to, for /mail/ses"),
-		TLSCert:    e.get("CIS_TLS_CERT", "", "certificate file for HTTPS and STARTTLS"),
-		TLSKey:     e.get("CIS_TLS_KEY", "", "its key"),
-		Relay:      e.url("CIS_RELAY", "outgoing mail: smtp://[user:password@]host:port or smtps://…; empty: a Maildir in CIS_DATA/outbox"),
-		EventStore: e.url("EVENTSTORE_URL", "EventStoreDB, esdb://…; empty: embedded in CIS_DATA"),
-		Database:   e.url("DATABASE_URL", "PostgreSQL, postgres://…; empty: a private server in CIS_DATA"),
-		AdminKey:   e.secret("CIS_ADMIN_KEY", "the API key; empty: one is made at the first start and printed once"),
-		EventLimit: e.number("EVENT_VIEW_LENGTH", 100, "events in a list"),
-		RSVP:       e.get("RSVP_EMAIL", "", "base of the reply address, by default rsvp@CIS_DOMAIN"),
+		Data:        e.get("CIS_DATA", "./data", "folder for everything embedded"),
+		Secret:      e.secret("CIS_SECRET", "the secret all ids and keys come from, at least 32 characters; it never changes"),
+		SecretFile:  e.get("CIS_SECRET_FILE", "", "a file holding it; by default one is made in CIS_DATA"),
+		Domain:      strings.ToLower(e.get("CIS_DOMAIN", "localhost", "mail domain of the server")),
+		HTTP:        e.get("CIS_HTTP", "127.0.0.1:8080", "address HTTP listens on"),
+		SMTP:        e.get("CIS_SMTP", "127.0.0.1:2525", "address SMTP listens on"),
+		LMTP:        e.get("CIS_LMTP", "", "address LMTP listens on for a mail server of yours, host:port or unix:/path; empty: none"),
+		IMAP:        e.url("CIS_IMAP", "mailbox to fetch mail from: imaps://user:password@host/INBOX; empty: none"),
+		WebhookKey:  e.secret("CIS_WEBHOOK_SECRET", "password in the URL Postmark and SendGrid post mail to: https://cis:PASSWORD@host/mail/postmark"),
+		MailgunKey:  e.secret("CIS_MAILGUN_KEY", "Mailgun's HTTP webhook signing key, for /mail/mailgun"),
+		SESTopic:    e.get("CIS_SES_TOPIC", "", "ARN of the SNS topic Amazon SES publishes mail to, for /mail/ses"),
+		Shopify:     e.secret("CIS_SHOPIFY_SECRET", "secret of Shopify's webhooks, for /order; empty: every order is refused"),
+		OrderSecret: e.secret("CIS_ORDER_SECRET", "secret of other payment processors' webhooks, whsec_… or text, for /order/webhook; empty: every order is refused"),
+		TLSCert:     e.get("CIS_TLS_CERT", "", "certificate file for HTTPS and STARTTLS"),
+		TLSKey:      e.get("CIS_TLS_KEY", "", "its key"),
+		Relay:       e.url("CIS_RELAY", "outgoing mail: smtp://[user:password@]host:port or smtps://…; empty: a Maildir in CIS_DATA/outbox"),
+		EventStore:  e.url("EVENTSTORE_URL", "EventStoreDB, esdb://…; empty: embedded in CIS_DATA"),
+		Database:    e.url("DATABASE_URL", "PostgreSQL, postgres://…; empty: a private server in CIS_DATA"),
+		AdminKey:    e.secret("CIS_ADMIN_KEY", "the API key; empty: one is made at the first start and printed once"),
+		EventLimit:  e.number("EVENT_VIEW_LENGTH", 100, "events in a list"),
+		RSVP:        e.get("RSVP_EMAIL", "", "base of the reply address, by default rsvp@CIS_DOMAIN"),
 	}
 	c.Limits.Events = e.number("EVENT_LIMIT", 5, "events of an organizer nobody pays for; 0: any number")
 	c.Limits.Invites = e.number("EVENT_INVITE_LIMIT", 1000, "bulk invitations to an event; 0: any number")

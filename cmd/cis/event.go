@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -21,16 +22,38 @@ func newEvent() *cobra.Command {
 
 func newEventPolicy() *cobra.Command {
 	var crashers string
+	var reminders []string
+	var limit int
 	cmd := &cobra.Command{
-		Use: "policy UID --crashers add|hold|cancel", Short: "Say how answers of people who were never invited are taken", Args: cobra.ExactArgs(1),
+		Use: "policy UID", Short: "Say how an event is dealt with: forwarded invitations, reminders, bulk invitations", Args: cobra.ExactArgs(1),
+		Example: "  cis event policy UID --crashers hold --reminders 24h,1h --invite-limit 5000",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			var list []commands.Command[event.State, event.Fact]
+			if cmd.Flags().Changed("crashers") {
+				list = append(list, commands.ChangePolicy{UID: args[0], Crashers: event.Crashers(crashers)})
+			}
+			if cmd.Flags().Changed("reminders") {
+				list = append(list, commands.ChangeReminders{UID: args[0], Before: reminders, By: operator()})
+			}
+			if cmd.Flags().Changed("invite-limit") {
+				list = append(list, commands.ChangeInviteLimit{UID: args[0], Limit: limit, By: operator()})
+			}
+			if len(list) == 0 {
+				return errors.New("say what to change: --crashers, --reminders or --invite-limit")
+			}
 			return order(cmd, func(ctx context.Context, h *commands.Handler, meta commands.Meta, _ *parts) (string, error) {
-				_, err := h.ForEvent(ctx, meta, commands.ChangePolicy{UID: args[0], Crashers: event.Crashers(crashers)})
-				return "party crashers: " + crashers, err
+				for i, c := range list {
+					if _, err := h.ForEvent(ctx, commands.From("operator", tenant, meta.Correlation, i), c); err != nil {
+						return "", err
+					}
+				}
+				return "changed", nil
 			})
 		},
 	}
-	cmd.Flags().StringVar(&crashers, "crashers", "add", "add: they become attendees; hold: somebody decides (cis mail held); cancel: it leaves their calendar")
+	cmd.Flags().StringVar(&crashers, "crashers", "add", "answers of people who were never invited: add (they become attendees), hold (somebody decides: cis mail held), cancel (it leaves their calendar)")
+	cmd.Flags().StringSliceVar(&reminders, "reminders", nil, `when attendees are reminded by mail, like 24h,1h or daily@12:00; "" for never`)
+	cmd.Flags().IntVar(&limit, "invite-limit", 0, "people who may be invited in bulk; 0: any number")
 	return cmd
 }
 
@@ -59,22 +82,6 @@ func newWithdraw() *cobra.Command {
 			})
 		},
 	}
-}
-
-func newRecipient() *cobra.Command {
-	cmd := &cobra.Command{Use: "recipient", Short: "Decide about a mail address"}
-	cmd.AddCommand(&cobra.Command{
-		Use: "restore ADDRESS", Short: "Send to an address again that mail came back from", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return order(cmd, func(ctx context.Context, h *commands.Handler, meta commands.Meta, p *parts) (string, error) {
-				_, err := h.ForRecipient(ctx, meta, commands.SuppressRecipient{
-					Tenant: tenant, RecipientID: p.keys.PersonID(tenant, args[0]), Restore: true, By: operator(),
-				})
-				return "mail is sent to " + strings.ToLower(args[0]) + " again", err
-			})
-		},
-	})
-	return cmd
 }
 
 // order carries out one command of an operator's.

@@ -25,7 +25,7 @@ It is configured by environment variables; "cis config" shows them with their va
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newDemo(), newEventStore(), newMail(), newEvent(), newRecipient(), newDKIM(), newProjections(), newConfig(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newEventStore(), newMail(), newEvent(), newRecipients(), newOrganizers(), newBulk(), newTemplates(), newDKIM(), newProjections(), newConfig(), newVersion())
 	return root
 }
 

@@ -195,3 +195,23 @@ func lines(s string) string {
 func crlf(s string) []byte {
 	return []byte(strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\n", "\r\n"))
 }
+
+// Text is a plain mail, as people write it.
+func Text(from, to, subject, body string) []byte {
+	return crlf(fmt.Sprintf("From: <%s>\nTo: <%s>\nSubject: %s\nMessage-ID: <%d.%s>\nDate: %s\nMIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\n\n%s\n",
+		from, to, subject, time.Now().UnixNano(), from, time.Now().Format(time.RFC1123Z), body))
+}
+
+// Table is a mail with a CSV file attached.
+func Table(from, to string, csv []byte) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "From: <%s>\nTo: <%s>\nSubject: Guests\nMessage-ID: <%d.%s>\nDate: %s\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b1\n\n", from, to, time.Now().UnixNano(), from, time.Now().Format(time.RFC1123Z))
+	b.WriteString("--b1\nContent-Type: text/plain; charset=UTF-8\n\nHere they are.\n--b1\nContent-Type: text/csv; name=guests.csv\nContent-Disposition: attachment; filename=guests.csv\nContent-Transfer-Encoding: base64\n\n")
+	encoded := base64.StdEncoding.EncodeToString(csv)
+	for len(encoded) > 76 {
+		b.WriteString(encoded[:76] + "\n")
+		encoded = encoded[76:]
+	}
+	b.WriteString(encoded + "\n--b1--\n")
+	return crlf(b.String())
+}

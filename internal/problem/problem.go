@@ -28,13 +28,15 @@ var (
 	ErrNoRoute  = &fault.Error{Kind: fault.NotFound, Code: "route-unknown", Title: "there is nothing at this address"}
 	ErrMethod   = &fault.Error{Kind: fault.Invalid, Code: "method-not-allowed", Title: "this address does not take that method"}
 	ErrTooMany  = &fault.Error{Kind: fault.Conflict, Code: "too-many-requests", Title: "too many requests; try again later"}
+	ErrForm     = &fault.Error{Kind: fault.Invalid, Code: "form-invalid", Title: "the form does not say what to do"}
+	ErrUnsigned = &fault.Error{Kind: fault.Forbidden, Code: "signature-missing", Title: "this needs a signature, and there is no valid one"}
 	ErrPrefetch = &fault.Error{Kind: fault.Conflict, Code: "prefetch", Title: "this link acts and is not for prefetching"}
 )
 
 // status is the table from refusals to HTTP. Codes that need more than their kind stand first.
 func status(f *fault.Error) int {
 	switch f.Code {
-	case ErrNoKey.Code:
+	case ErrNoKey.Code, ErrUnsigned.Code:
 		return http.StatusUnauthorized
 	case ErrMethod.Code:
 		return http.StatusMethodNotAllowed

@@ -102,6 +102,11 @@ func (k Keys) NoticeID(tenant, kind, eventUID string) string {
 	return hex.EncodeToString(mac(k.id, "notice", tenant, kind, eventUID))[:32]
 }
 
+// OrderID is the id of a payment processor's order.
+func (k Keys) OrderID(tenant string, parts ...string) string {
+	return hex.EncodeToString(mac(k.id, append([]string{"order", tenant}, parts...)...))[:32]
+}
+
 // Lane names the lane in which messages must be handled in order.
 func (k Keys) Lane(parts ...string) string {
 	return hex.EncodeToString(mac(k.id, append([]string{"lane"}, parts...)...))[:16]

@@ -56,10 +56,28 @@ func queue(batch *pgx.Batch, t projector.Tables, rec facts.Recorded) {
 			INSERT INTO @.exception (uid, instance, cancelled) VALUES ($1, $2, true) ON CONFLICT (uid, instance) DO UPDATE SET cancelled = true`),
 			f.UID, f.Instance)
 		batch.Queue(t.SQL(`UPDATE @.event SET changed = $2, position = $3 WHERE uid = $1`), f.UID, at, pos)
+	case event.ChangeUndone:
+		queueUndone(batch, t, rec, f)
 	case event.EventCancelled:
 		batch.Queue(t.SQL(`UPDATE @.event SET status = 'cancelled', sequence = $2, changed = $3, position = $4 WHERE uid = $1`),
 			f.UID, f.Sequence, at, pos)
 	}
+}
+
+// queueUndone restores what an undone change had replaced.
+func queueUndone(batch *pgx.Batch, t projector.Tables, rec facts.Recorded, f event.ChangeUndone) {
+	if f.Instance != "" {
+		batch.Queue(t.SQL(`
+			INSERT INTO @.exception (uid, instance, cancelled, content) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (uid, instance) DO UPDATE SET cancelled = excluded.cancelled, content = excluded.content`), f.UID, f.Instance, f.Status == event.Cancelled, f.Content)
+		batch.Queue(t.SQL(`UPDATE @.event SET changed = $2, position = $3 WHERE uid = $1`), f.UID, rec.Created, int64(rec.Position))
+		return
+	}
+	c := f.Content
+	batch.Queue(t.SQL(`
+		UPDATE @.event SET status = $2, sequence = $3, summary = $4, description = $5, location = $6, starts = $7, ends = $8, changed = $9, position = $10, series = $11
+		WHERE uid = $1`),
+		f.UID, string(f.Status), f.Sequence, c.Summary, c.Description, c.Location, c.Start.UTC, c.End.UTC, rec.Created, int64(rec.Position), series(c))
 }
 
 func queueContent(batch *pgx.Batch, t projector.Tables, rec facts.Recorded, uid string, sequence int, c event.Content, s event.Source) {

@@ -85,6 +85,19 @@ func (r *Reader) Exceptions(ctx context.Context, uid string) (map[event.Instance
 	return byID, err
 }
 
+// Of returns an organizer's events, newest change first.
+func (r *Reader) Of(ctx context.Context, tenant, organizerID string, limit int) ([]Event, error) {
+	t, err := r.serving.Tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := r.pool.Query(ctx, t.SQL(`SELECT `+columns+` FROM @.event WHERE tenant = $1 AND organizer_id = $2 ORDER BY changed DESC, uid LIMIT $3`), tenant, organizerID, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Event])
+}
+
 // Newest returns a tenant's events, newest change first.
 func (r *Reader) Newest(ctx context.Context, tenant string, limit int) ([]Event, error) {
 	t, err := r.serving.Tables(ctx)

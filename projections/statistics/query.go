@@ -17,7 +17,7 @@ type Statistics struct {
 	Origin    map[string]int64
 	ProdID    map[string]int64
 	Denied    map[string]int64 // requests for invitations, by the reason
-	found     bool // there is a counter at all
+	found     bool             // there is a counter at all
 }
 
 // Reader reads counters.
