@@ -76,6 +76,12 @@ func (h *Handler) Organizer(ctx context.Context, id string) (organizer.State, er
 	return seen.State, err
 }
 
+// FreshOrganizer returns an account as it is now, past the cache.
+func (h *Handler) FreshOrganizer(ctx context.Context, id string) (organizer.State, error) {
+	h.organizers.forget(id)
+	return h.Organizer(ctx, id)
+}
+
 func (c *cache[S]) get(id string, now time.Time) (S, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

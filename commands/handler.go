@@ -215,8 +215,12 @@ func (h *Handler) RequestInvite(ctx context.Context, meta Meta, c RequestInvite,
 		}
 	}
 	done, err := handleFrom(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c), seen)
-	if _, granted := done.Last.(invitation.InviteRequested); taken && slots == nil && err == nil && !granted {
-		err = h.returnSlot(context.WithoutCancel(ctx), meta, c.EventUID) // somebody else invited them meanwhile
+	if _, granted := done.Last.(invitation.InviteRequested); taken && err == nil && !granted { // somebody else invited them meanwhile
+		if slots != nil {
+			slots.put()
+		} else {
+			err = h.returnSlot(context.WithoutCancel(ctx), meta, c.EventUID)
+		}
 	}
 	return done, err
 }

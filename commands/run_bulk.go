@@ -50,7 +50,8 @@ func (c FinishBulk) Decide(s bulk.State) ([]bulk.Fact, error) {
 	return []bulk.Fact{bulk.BulkFinished{Tenant: c.Tenant, BulkID: c.BulkID, OrganizerID: s.OrganizerID}}, nil
 }
 
-// SteerBulk has a table wait, go on, or end where it is.
+// SteerBulk has a table wait, go on, or end where it is. When all rows are worked off its invitations may still be on
+// their way, so that it can still wait.
 type SteerBulk struct {
 	Tenant string
 	BulkID string
@@ -66,7 +67,7 @@ func (c SteerBulk) Decide(s bulk.State) ([]bulk.Fact, error) {
 	switch {
 	case !s.Exists:
 		return nil, bulk.ErrUnknown
-	case s.Finished:
+	case c.To == "stop" && s.Finished:
 		return nil, bulk.ErrFinished
 	case c.To == "pause" && !s.Paused:
 		return []bulk.Fact{bulk.BulkPaused{Tenant: c.Tenant, BulkID: c.BulkID, By: c.By}}, nil

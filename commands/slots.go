@@ -32,6 +32,20 @@ func (s *Slots) take() bool {
 	return true
 }
 
+// put gives one back that was not needed.
+func (s *Slots) put() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free++
+}
+
+// Enough says whether there is one for each of n.
+func (s *Slots) Enough(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all || s.free >= n
+}
+
 // ReserveBlock reserves up to wanted slots under a name. The same name again is the same block, of which used are taken.
 func (h *Handler) ReserveBlock(ctx context.Context, meta Meta, c ReserveSlots, used int) (*Slots, error) {
 	if _, err := h.ForEvent(ctx, meta, c); err != nil {

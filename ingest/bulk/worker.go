@@ -218,7 +218,11 @@ func (w *Worker) invite(ctx context.Context, t task, s bulk.State, number int, u
 	if err != nil {
 		return err
 	}
-	err = each(list, func(i int) (err error) {
+	workers := parallel
+	if !slots.Enough(len(list)) { // then who stands first in the table gets them
+		workers = 1
+	}
+	err = each(workers, list, func(i int) (err error) {
 		reasons[i], err = w.row(ctx, t, ev, slots, rows[i])
 		return err
 	})
@@ -266,7 +270,7 @@ func (w *Worker) row(ctx context.Context, t task, ev event.State, slots *command
 func (w *Worker) granted(ctx context.Context, t task, uid string, rows []Row, list []int) (int, error) {
 	var mu sync.Mutex
 	n := 0
-	err := each(list, func(i int) error {
+	err := each(parallel, list, func(i int) error {
 		seen, err := w.opts.Handler.Invitation(ctx, uid, w.opts.Keys.PersonID(t.Tenant, rows[i].Email))
 		mu.Lock()
 		defer mu.Unlock()
@@ -278,13 +282,13 @@ func (w *Worker) granted(ctx context.Context, t task, uid string, rows []Row, li
 	return n, err
 }
 
-// each runs f for every member of a list, several at a time, and returns one of its errors.
-func each(list []int, f func(i int) error) error {
+// each runs f for every member of a list, so many at a time, and returns one of its errors.
+func each(workers int, list []int, f func(i int) error) error {
 	var wg sync.WaitGroup
 	var once sync.Once
 	var failed error
 	work := make(chan int)
-	for range min(parallel, len(list)) {
+	for range min(workers, len(list)) {
 		wg.Go(func() {
 			for i := range work {
 				if err := f(i); err != nil {

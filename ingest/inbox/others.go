@@ -59,7 +59,7 @@ func (w *Worker) account(ctx context.Context, l *letter) (id string, account org
 			id = p.ID
 		}
 	}
-	account, err = w.handler.Organizer(ctx, id)
+	account, err = w.handler.FreshOrganizer(ctx, id)
 	return id, account, err
 }
 
