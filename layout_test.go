@@ -81,12 +81,50 @@ func TestPackagesAreDocumented(t *testing.T) {
 
 // TestRules fails when docs/rfc.md leaves out one of the rules of calendar mail, or names a test that is not there.
 func TestRules(t *testing.T) {
-	const rules = 53
-	doc, err := os.ReadFile("docs/rfc.md")
+	var ids []string
+	for n := 1; n <= 53; n++ {
+		ids = append(ids, strconv.Itoa(n))
+	}
+	documented(t, "docs/rfc.md", ids)
+}
+
+// TestFeatures does the same for the requirements of the source documents.
+func TestFeatures(t *testing.T) {
+	var ids []string
+	for _, span := range [][2]int{{1, 64}, {82, 84}, {88, 99}} {
+		for n := span[0]; n <= span[1]; n++ {
+			ids = append(ids, fmt.Sprintf("S0-%03d", n))
+		}
+	}
+	documented(t, "docs/features.md", ids)
+}
+
+// documented holds a table of ids and tests against the tests there are.
+func documented(t *testing.T, path string, ids []string) {
+	t.Helper()
+	doc, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests := map[string]bool{}
+	tests := tests(t)
+	named := regexp.MustCompile("`([a-z]+\\.(?:Test|Fuzz)[A-Za-z]+)`")
+	for _, id := range ids {
+		row := regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(id) + ` \|.*$`).Find(doc)
+		if row == nil || !named.Match(row) {
+			t.Errorf("%s: %s has no test", path, id)
+		}
+	}
+	for _, m := range named.FindAllSubmatch(doc, -1) {
+		if !tests[string(m[1])] {
+			t.Errorf("%s names %s, which is not there", path, m[1])
+		}
+	}
+}
+
+// tests are all tests of the project, as package.Test.
+func tests(t *testing.T) map[string]bool {
+	t.Helper()
+	all := map[string]bool{}
 	eachFile(t, func(path, _ string, test bool, _ []string) {
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 		if err != nil || !test {
@@ -98,22 +136,29 @@ func TestRules(t *testing.T) {
 		}
 		for _, d := range file.Decls {
 			if f, ok := d.(*ast.FuncDecl); ok {
-				tests[pkg+"."+f.Name.Name] = true
+				all[pkg+"."+f.Name.Name] = true
 			}
 		}
 	})
-	named := regexp.MustCompile("`([a-z]+\\.(?:Test|Fuzz)[A-Za-z]+)`")
-	for n := 1; n <= rules; n++ {
-		row := regexp.MustCompile(fmt.Sprintf(`(?m)^\| %d \|.*$`, n)).Find(doc)
-		if row == nil || !named.Match(row) {
-			t.Errorf("docs/rfc.md: rule %d has no test", n)
+	return all
+}
+
+// TestNothingFetches fails when something could make a request to an address that came in a mail: only the webhook of
+// Amazon's notifications asks others, and only Amazon.
+func TestNothingFetches(t *testing.T) {
+	client := regexp.MustCompile(`http\.(Get|Post|Head|PostForm|NewRequest|NewRequestWithContext|DefaultClient|DefaultTransport|Client\b)`)
+	eachFile(t, func(path, part string, test bool, _ []string) {
+		if test || part == "cmd" && strings.HasSuffix(path, "stage.go") || strings.HasPrefix(filepath.ToSlash(path), "ingest/webhook/") {
+			return
 		}
-	}
-	for _, m := range named.FindAllSubmatch(doc, -1) {
-		if !tests[string(m[1])] {
-			t.Errorf("docs/rfc.md names %s, which is not there", m[1])
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		if m := client.Find(data); m != nil {
+			t.Errorf("%s uses %s: nothing here makes requests", path, m)
+		}
+	})
 }
 
 func eachFile(t *testing.T, f func(path, part string, test bool, imports []string)) {

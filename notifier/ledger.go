@@ -57,6 +57,7 @@ type eventChange struct {
 	reminderAt        int64
 	since             time.Time
 	position          int64 // of the last fact about the event itself; 0: there is none
+	prompt, mass      bool  // which of the queues may have something now
 }
 
 type opening struct {
@@ -226,7 +227,7 @@ func (p *ledgerPage) subject(uid, tenant string) *eventChange {
 // revise makes an event due, and looked at for reminders.
 func (p *ledgerPage) revise(rec facts.Recorded, uid, tenant string, revision int) *eventChange {
 	e := p.subject(uid, tenant)
-	e.revision, e.position = max(e.revision, revision), int64(rec.Position)
+	e.revision, e.position, e.mass = max(e.revision, revision), int64(rec.Position), true
 	return e
 }
 
@@ -242,7 +243,12 @@ func (p *ledgerPage) edit(rec facts.Recorded, uid, tenant string, revision int) 
 func (p *ledgerPage) open(k mailKey, o opening, told int) {
 	p.opened[k] = o
 	p.told[k] = max(p.told[k], told)
-	p.subject(k.subject, o.tenant)
+	e := p.subject(k.subject, o.tenant)
+	if k.kind == kindInvite && (told > 0 || o.bulk != "") {
+		e.mass = true
+	} else {
+		e.prompt = true
+	}
 }
 
 func (p *ledgerPage) settle(k mailKey, revision int) { p.told[k] = max(p.told[k], revision) }
@@ -262,7 +268,8 @@ func (p *ledgerPage) count(rec facts.Recorded) { p.days[rec.Created.UTC().Trunca
 // resend makes somebody who knows everything somebody who knows nothing.
 func (p *ledgerPage) resend(k mailKey, tenant string) {
 	p.told[k], p.again[k] = 0, true
-	p.subject(k.subject, tenant)
+	e := p.subject(k.subject, tenant)
+	e.prompt, e.mass = true, true
 }
 
 // notice opens a row of its own kind; there is one thing to tell about its subject.

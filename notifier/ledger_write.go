@@ -57,10 +57,19 @@ func (p *ledgerPage) queueEvents(batch *pgx.Batch, t projector.Tables) {
 	if len(now) > 0 {
 		batch.Queue(t.SQL(`UPDATE @.event SET settled = '-infinity', held = false WHERE uid = ANY($1)`), now)
 	}
-	batch.Queue(t.SQL(dueNow+` FROM unnest($1::text[]) AS n (uid), (VALUES (true), (false)) AS l (prompt) ORDER BY 1, 2`+dueNowConflict), uids)
+	var due []string
+	var prompt []bool
+	for _, uid := range uids {
+		for _, q := range []bool{true, false} {
+			if e := p.events[uid]; q && e.prompt || !q && e.mass {
+				due, prompt = append(due, uid), append(prompt, q)
+			}
+		}
+	}
+	batch.Queue(t.SQL(`INSERT INTO @.queue (uid, prompt, due) SELECT uid, prompt, '-infinity' FROM unnest($1::text[], $2::bool[]) AS n (uid, prompt)`+dueNowConflict), due, prompt)
 }
 
-// dueNow puts events into both queues.
+// dueNow puts events into queues.
 const (
 	dueNow         = `INSERT INTO @.queue (uid, prompt, due) SELECT n.uid, l.prompt, '-infinity'`
 	dueNowConflict = ` ON CONFLICT (uid, prompt) DO UPDATE SET due = '-infinity'`

@@ -41,7 +41,7 @@ func benchStage(b *testing.B, change ...string) *stage {
 	tuneGC()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	env := map[string]string{"CIS_TRUSTED_PROXIES": "127.0.0.1"}
+	env := map[string]string{"CIS_TRUSTED_PROXIES": "127.0.0.1", "EVENT_LIMIT": "0"}
 	for i := 0; i+1 < len(change); i += 2 {
 		env[change[i]] = change[i+1]
 	}
@@ -277,7 +277,7 @@ func BenchmarkInvites(b *testing.B) {
 	}))
 	requested := time.Since(begin)
 	for recorded := 0; recorded < n; time.Sleep(10 * time.Millisecond) {
-		check(b, s.app.pool.QueryRow(ctx, `SELECT count(*) FROM p_ledger_v2_g1.mail WHERE kind = 'invite' AND subject = $1 AND told = 1`, uid).Scan(&recorded))
+		check(b, s.app.pool.QueryRow(ctx, `SELECT count(*) FROM p_ledger_v3_g1.mail WHERE kind = 'invite' AND subject = $1 AND told = 1`, uid).Scan(&recorded))
 	}
 	recorded := time.Since(begin)
 	if sent := s.sink.Count() - before; sent != n {

@@ -286,7 +286,7 @@ func TestBulkKilled(t *testing.T) {
 func orgRef(id string) organizer.Ref { return organizer.Ref{Tenant: tenant, OrganizerID: id} }
 
 // countStored counts the facts of a process that has ended, by name.
-func countStored(t *testing.T, ctx context.Context, p *process) map[string]int {
+func countStored(t testing.TB, ctx context.Context, p *process) map[string]int {
 	t.Helper()
 	cfg, _, err := readConfig(func(name string) string {
 		return map[string]string{"CIS_DATA": p.data, "CIS_DOMAIN": "cis.localhost", "CIS_MAIL_AUTH": "off"}[name]

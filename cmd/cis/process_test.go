@@ -24,7 +24,7 @@ import (
 
 // process is cis as a program of its own.
 type process struct {
-	t    *testing.T
+	t    testing.TB
 	env  []string
 	cmd  *exec.Cmd
 	out  string // file with what it printed
@@ -34,7 +34,7 @@ type process struct {
 }
 
 // newProcess prepares a program with a data folder of its own; run starts it.
-func newProcess(t *testing.T, relay string) *process {
+func newProcess(t testing.TB, relay string) *process {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "cis-process")
 	if err != nil {
@@ -59,7 +59,7 @@ func newProcess(t *testing.T, relay string) *process {
 	return p
 }
 
-func freeAddr(t *testing.T) string {
+func freeAddr(t testing.TB) string {
 	t.Helper()
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

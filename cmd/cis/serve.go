@@ -47,12 +47,19 @@ func serve(ctx context.Context, cfg *Config, log *slog.Logger, out io.Writer) er
 }
 
 // tuneGC trades memory for time: most of what is allocated here lives for one mail, so collecting half as often costs
-// little memory and gives a good part of a core back. GOGC, if set, wins.
+// little memory and gives a good part of a core back; but not beyond softLimit, where it collects as often as it must.
+// GOGC and GOMEMLIMIT, if set, win.
 func tuneGC() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softLimit)
+	}
 }
+
+// softLimit is how much memory the process takes before it trades time for memory again, in bytes.
+const softLimit = 384 << 20
 
 func welcome(out io.Writer, app *App) {
 	cfg := app.cfg

@@ -144,10 +144,27 @@ func (s *stage) counted(ctx context.Context, uid string, want map[string]int64) 
 
 // invite asks for an invitation through the published link.
 func (s *stage) invite(ctx context.Context, uid, email, name string) error {
+	return s.inviteFrom(ctx, uid, email, name, "")
+}
+
+// inviteFrom is invite by a client behind a proxy.
+func (s *stage) inviteFrom(ctx context.Context, uid, email, name, client string) error {
 	q := url.Values{"email": {email}, "name": {name}, "origin": {"api"}}
-	code, body, err := s.get(ctx, "/event/"+uid+"/invite?"+q.Encode(), "")
-	if err == nil && code != http.StatusFound {
-		err = fmt.Errorf("invite: %d %s", code, body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.app.HTTPAddr.String()+"/event/"+uid+"/invite?"+q.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	if client != "" {
+		req.Header.Set("X-Forwarded-For", client)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusFound {
+		err = fmt.Errorf("invite: %d %s", resp.StatusCode, body)
 	}
 	return err
 }

@@ -26,7 +26,7 @@ import (
 )
 
 // eventually tries until ok or the context ends; the last complaint is the failure.
-func eventually(t *testing.T, ctx context.Context, what string, ok func() error) {
+func eventually(t testing.TB, ctx context.Context, what string, ok func() error) {
 	t.Helper()
 	for {
 		err := ok()
@@ -42,7 +42,7 @@ func eventually(t *testing.T, ctx context.Context, what string, ok func() error)
 }
 
 // allFacts reads the whole log.
-func allFacts(t *testing.T, ctx context.Context, log *facts.Log) []facts.Recorded {
+func allFacts(t testing.TB, ctx context.Context, log *facts.Log) []facts.Recorded {
 	t.Helper()
 	var out []facts.Recorded
 	from := uint64(0)

@@ -60,7 +60,7 @@ type request struct {
 	answer  chan error
 }
 
-const cacheSize = 200_000 // keys per generation
+const cacheSize = 25_000 // keys per generation; one takes most of a kilobyte
 
 // Open opens or makes the vault in an SQLite file. wrapping is a key of 32 bytes.
 func Open(path string, wrapping []byte) (*Vault, error) {

@@ -182,7 +182,7 @@ func (t *txn) run(batch []*appendRequest) (results []appendResult, err error) {
 	}()
 	t.insert, t.headOf = t.tx.Stmt(l.insert), t.tx.Stmt(l.headOf)
 	t.next = l.tail.head() + 1
-	if len(l.heads) > 500_000 { // a cache: forgetting only costs a query
+	if len(l.heads) > 100_000 { // a cache: forgetting only costs a query
 		clear(l.heads)
 	}
 	results = make([]appendResult, len(batch))

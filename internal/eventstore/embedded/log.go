@@ -127,7 +127,7 @@ func (l *eventLog) openFile(path string) error {
 	if l.headOf, err = l.writer.Prepare(`SELECT coalesce(max(revision), -1) FROM event WHERE stream = ?`); err != nil {
 		return err
 	}
-	if l.readers, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=cache_size(-16384)"); err != nil {
+	if l.readers, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=cache_size(-8192)"); err != nil {
 		return err
 	}
 	l.readers.SetMaxOpenConns(16)

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -10,8 +11,11 @@ import (
 type recentIDs struct {
 	ring  []recentKey
 	next  int
-	where map[recentKey]*record
+	where map[recentKey]place
 }
+
+// place is where an event stands.
+type place struct{ position, revision int64 }
 
 type recentKey struct {
 	stream string
@@ -19,25 +23,25 @@ type recentKey struct {
 }
 
 func newRecentIDs(n int) *recentIDs {
-	return &recentIDs{ring: make([]recentKey, n), where: map[recentKey]*record{}}
+	return &recentIDs{ring: make([]recentKey, n), where: map[recentKey]place{}}
 }
 
 func (r *recentIDs) add(rec *record) {
-	key := recentKey{rec.stream, rec.id}
+	key := recentKey{strings.Clone(rec.stream), rec.id} // the name is part of a whole request otherwise
 	delete(r.where, r.ring[r.next])
 	r.ring[r.next] = key
 	r.next = (r.next + 1) % len(r.ring)
-	r.where[key] = &record{position: rec.position, revision: rec.revision}
+	r.where[key] = place{rec.position, rec.revision}
 }
 
 // repeated says where the events already stand, if all of them do.
 func (r *recentIDs) repeated(stream string, events []proposal) (position, revision int64, ok bool) {
 	ok = len(events) > 0 && !slices.ContainsFunc(events, func(p proposal) bool {
-		rec := r.where[recentKey{stream, p.id}]
-		if rec != nil {
-			position, revision = rec.position, rec.revision
+		at, known := r.where[recentKey{stream, p.id}]
+		if known {
+			position, revision = at.position, at.revision
 		}
-		return rec == nil
+		return !known
 	})
 	return position, revision, ok
 }
