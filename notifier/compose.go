@@ -66,7 +66,9 @@ func (c *Composer) compose(l *letter, now time.Time) (Envelope, error) {
 	msg.SetGenHeader(address.LoopHeader, c.addresses.Domain)
 	if v.UnsubscribeURL != "" {
 		msg.SetGenHeader("List-Unsubscribe", "<"+v.UnsubscribeURL+">, <mailto:"+l.unsub.mail+">") // RFC 2369
-		msg.SetGenHeader("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")                   // RFC 8058
+		if strings.HasPrefix(v.UnsubscribeURL, "https:") {
+			msg.SetGenHeader("List-Unsubscribe-Post", "List-Unsubscribe=One-Click") // RFC 8058 §3.1
+		}
 	}
 	msg.SetBodyString(gomail.TypeTextPlain, text)
 	msg.AddAlternativeString(gomail.TypeTextHTML, html)

@@ -126,7 +126,11 @@ func (c *Couriers) serve(ctx context.Context, l *lane) {
 	for range c.opts.Parallel {
 		wg.Go(func() {
 			for o := range work {
-				c.deliver(context.WithoutCancel(ctx), o, l)
+				if sent := c.deliver(context.WithoutCancel(ctx), o, l); sent && l.prompt && o.Kind == kindInvite {
+					c.pace.spend(1)
+				} else if !sent && !l.prompt {
+					c.pace.spend(-1)
+				}
 			}
 		})
 	}
@@ -162,6 +166,9 @@ func (c *Couriers) round(ctx context.Context, l *lane, work chan<- owed) int {
 		}
 		return 0
 	}
+	if !l.prompt {
+		c.pace.spend(len(rows))
+	}
 	for i, o := range rows {
 		select {
 		case work <- o:
@@ -196,9 +203,9 @@ func (c *Couriers) every(ctx context.Context, pause time.Duration, what string, 
 	}
 }
 
-// deliver sends one mail and records what became of it. Until the fact is recorded the lease stands; if it cannot be
+// deliver sends one mail, records what became of it, and says whether it left. Until the fact is recorded the lease stands; if it cannot be
 // recorded the row comes back when the lease has ended and the log has been asked.
-func (c *Couriers) deliver(ctx context.Context, o owed, l *lane) {
+func (c *Couriers) deliver(ctx context.Context, o owed, l *lane) (sent bool) {
 	ctx, cancel := context.WithTimeout(ctx, lease-10*time.Second)
 	defer cancel()
 	log := c.opts.Log.With("kind", o.Kind, "event", o.Subject, "recipient", o.Recipient)
@@ -206,22 +213,22 @@ func (c *Couriers) deliver(ctx context.Context, o owed, l *lane) {
 	if err != nil {
 		log.Warn("couriers: a mail will be tried again", "error", err)
 		c.postpone(ctx, o, false)
-		return
+		return false
 	}
 	if v.wait > 0 {
 		c.hold(ctx, o, v.wait)
-		return
+		return false
 	}
 	if v.letter == nil {
 		if err := c.claims.skip(ctx, o, v.done, v.minded); err != nil {
 			log.Warn("couriers: settling a row", "error", err)
 		}
-		return
+		return false
 	}
 	if !l.prompt {
 		if wait := c.pace.wait(ctx, o, v.letter.to.Address); wait > 0 {
 			c.hold(ctx, o, wait)
-			return
+			return false
 		}
 	}
 	out, err := c.send(ctx, l, v.letter)
@@ -230,7 +237,7 @@ func (c *Couriers) deliver(ctx context.Context, o owed, l *lane) {
 	case errors.Is(err, errTemplate): // somebody has to mend it; nothing is lost meanwhile
 		log.Error("couriers: a mail cannot be written and stays owed", "error", err)
 		c.postpone(ctx, o, true)
-		return
+		return false
 	case err == nil:
 		c.down.clear()
 	case errors.As(err, &rejected) && (!rejected.Temporary || o.Attempts >= giveUpAfter):
@@ -242,11 +249,11 @@ func (c *Couriers) deliver(ctx context.Context, o owed, l *lane) {
 		log.Warn("couriers: a mail will be tried again", "attempt", o.Attempts+1, "error", err)
 		c.sent.WithLabelValues(o.Kind, "postponed").Inc()
 		c.postpone(ctx, o, rejected != nil)
-		return
+		return false
 	}
 	if err := v.record(ctx, out); err != nil {
 		log.Error("couriers: a mail was handed over but could not be recorded; the log is asked again when the lease ends", "error", err)
-		return
+		return !out.failed
 	}
 	result := "sent"
 	if out.failed {
@@ -254,6 +261,7 @@ func (c *Couriers) deliver(ctx context.Context, o owed, l *lane) {
 	}
 	c.sent.WithLabelValues(o.Kind, result).Inc()
 	log.Info("couriers: "+result, "revision", v.letter.event.Revision, "mail", v.letter.kind)
+	return !out.failed
 }
 
 func (c *Couriers) send(ctx context.Context, lane *lane, l *letter) (outcome, error) {

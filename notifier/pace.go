@@ -27,6 +27,8 @@ type pace struct {
 	global   time.Time            // when the next may go
 	domains  map[string]time.Time // likewise, to each domain
 	reserved map[mailKey]time.Time
+	day      time.Time // UTC
+	spent    int64     // of it: mails sent, or under way
 }
 
 func newPace(rates Rates, now func() time.Time) *pace {
@@ -90,13 +92,43 @@ func (p *pace) domain(row mailKey, domain string) time.Duration {
 	return at.Sub(now)
 }
 
-// allowance is how many of n mails may still go to many today.
+// allowance is how many of n mails may be claimed for many today. The ledger knows what was sent until this process
+// began, or the day did; what is under way since then is counted here, because the ledger learns of it later.
 func (c *Couriers) allowance(ctx context.Context, n int) (int, error) {
-	if c.opts.Rates.PerDay == 0 {
+	limit := c.opts.Rates.PerDay
+	if limit == 0 {
 		return n, nil
 	}
-	sent, err := c.claims.today(ctx, c.opts.Now())
-	return int(max(0, min(int64(n), c.opts.Rates.PerDay-sent))), err
+	now := c.opts.Now()
+	if spent, known := c.pace.today(now); known {
+		return int(max(0, min(int64(n), limit-spent))), nil
+	}
+	sent, err := c.claims.today(ctx, now)
+	if err != nil {
+		return 0, err
+	}
+	c.pace.begin(now, sent)
+	return int(max(0, min(int64(n), limit-sent))), nil
+}
+
+// today is how much of the day's mail is sent or under way, if the day has begun here.
+func (p *pace) today(now time.Time) (spent int64, known bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.spent, p.day.Equal(now.UTC().Truncate(24 * time.Hour))
+}
+
+func (p *pace) begin(now time.Time, sent int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.day, p.spent = now.UTC().Truncate(24*time.Hour), sent
+}
+
+// spend counts mails that are under way, or, if negative, were not sent after all.
+func (p *pace) spend(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spent += int64(n)
 }
 
 func later(a, b time.Time) time.Time {

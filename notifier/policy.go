@@ -128,8 +128,8 @@ func (c *Couriers) compare(ctx context.Context, o owed, l *letter, inv invitatio
 	return err
 }
 
-// heldPause is for how long a row is handed back when its organizer is suspended.
-const heldPause = time.Minute
+// heldPause is for how long a row is handed back when its organizer is suspended and the ledger does not know it yet.
+const heldPause = 2 * time.Second
 
 // reverted says that an update would tell somebody what they know: a change was taken back before it was told.
 func (l *letter) reverted() bool {

@@ -176,11 +176,60 @@ func TestBulkSteered(t *testing.T) {
 			return nil
 		})
 	})
+	t.Run("a suspended organizer's invitations wait as well", func(t *testing.T) {
+		more := make([]string, 200)
+		for i := range more {
+			more[i] = fmt.Sprintf("M;more%d@gmail.example;%s", i, uid)
+		}
+		p.send("organizer.example", olga, to, clientmail.Table(olga, to, table(more...)))
+		if _, err := p.sink.Wait(p.ctx, olga, 3); err != nil {
+			t.Fatal(err)
+		}
+		p.judge(commands.Suspend)
+		time.Sleep(4 * time.Second)
+		before := p.sink.Count()
+		time.Sleep(time.Second)
+		if after := p.sink.Count(); after != before || after >= 605 {
+			t.Errorf("%d, then %d mails", before, after)
+		}
+		p.judge(commands.Reinstate)
+		eventually(t, p.ctx, "all of them", func() error {
+			if n := p.sink.Count(); n != 605 {
+				return fmt.Errorf("%d", n)
+			}
+			return nil
+		})
+	})
 	t.Run("what is finished cannot be stopped", func(t *testing.T) {
 		if err := steer("stop"); !errors.Is(err, bulk.ErrFinished) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestDailyCap: beyond the cap what goes to many waits for tomorrow; what people wait for does not.
+func TestDailyCap(t *testing.T) {
+	p := startProven(t, map[string]string{"CIS_DAILY_CAP": "3"})
+	_, uid := p.party("")
+	p.judge(commands.AllowBulk)
+	to := "bulk@" + p.app.cfg.Domain
+	var rows []string
+	for i := range 8 {
+		rows = append(rows, fmt.Sprintf("G;guest%d@gmail.example;%s", i, uid))
+	}
+	p.send("organizer.example", olga, to, clientmail.Table(olga, to, table(rows...)))
+	p.nth(olga, 2)
+	eventually(t, p.ctx, "three", func() error {
+		if n := p.sink.Count(); n < 5 {
+			return fmt.Errorf("%d", n)
+		}
+		return nil
+	})
+	time.Sleep(2 * time.Second)
+	if n := p.sink.Count(); n != 5 { // the confirmation, the summary, three of eight
+		t.Errorf("%d mails", n)
+	}
+	p.invited(uid, "single@gmail.example")
 }
 
 // TestBulkKilled kills the program again and again while a table is worked off and sent, with a relay that refuses one in
