@@ -126,7 +126,7 @@ func TestBulk(t *testing.T) {
 
 // TestBulkSteered: a paused table waits, and the invitations of it that were not sent; single ones do not. Stopped, it ends.
 func TestBulkSteered(t *testing.T) {
-	p := startProven(t, map[string]string{"CIS_SEND_RATE": "40", "EVENT_INVITE_LIMIT": "0"})
+	p := startProven(t, map[string]string{"CIS_SEND_RATE": "100", "EVENT_INVITE_LIMIT": "0"})
 	_, uid := p.party("")
 	p.judge(commands.AllowBulk)
 	to := "bulk@" + p.app.cfg.Domain
@@ -157,7 +157,7 @@ func TestBulkSteered(t *testing.T) {
 		if err := steer("pause"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(4 * time.Second) // what was claimed by then is sent, at 40 a second
+		time.Sleep(2 * time.Second) // what was claimed by then is sent
 		before := p.sink.Count()
 		time.Sleep(time.Second)
 		if after := p.sink.Count(); after != before || after >= 402 {
@@ -186,7 +186,7 @@ func TestBulkSteered(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.judge(commands.Suspend)
-		time.Sleep(4 * time.Second)
+		time.Sleep(2 * time.Second)
 		before := p.sink.Count()
 		time.Sleep(time.Second)
 		if after := p.sink.Count(); after != before || after >= 605 {

@@ -225,7 +225,7 @@ func TestAccounts(t *testing.T) {
 	t.Run("beyond the limit there is a mail, and no event", func(t *testing.T) {
 		request("second@google.com", olga)
 		subject, text, _ := read(t, p.nth(olga, 2))
-		if !strings.Contains(subject, "limit") || !strings.Contains(text, "has 1 events") {
+		if !strings.Contains(subject, "limit") || !strings.Contains(text, "all the events it may have (1)") {
 			t.Errorf("%s\n%s", subject, text)
 		}
 		if outcomes(p.facts())["refused/event-limit-reached"] != 1 || count[event.EventDenied](p.facts()) != 1 {
