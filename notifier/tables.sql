@@ -40,8 +40,7 @@ CREATE TABLE @.mail (
 	lease_owner text        NOT NULL DEFAULT '', -- the process it works in
 	PRIMARY KEY (kind, subject, recipient)
 );
-CREATE INDEX ON @.mail (subject, prompt, told);
-CREATE INDEX ON @.mail (subject, reminded) WHERE kind = 'invite';
+CREATE INDEX ON @.mail (subject, prompt, told, reminded); -- one for both questions: every claim writes every index
 CREATE INDEX ON @.mail (bulk) WHERE bulk <> '';
 CREATE INDEX ON @.mail (lease_until) WHERE lease_until > '-infinity';
 -- People who get nothing, because their address does not work or because they want nothing.
