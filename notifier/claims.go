@@ -3,7 +3,6 @@ package notifier
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/calendar-invite-server/cis/internal/projector"
@@ -66,11 +65,12 @@ func (c claims) claim(ctx context.Context, prompt bool, n int, lease time.Durati
 	return all, err
 }
 
-// What of an event's rows is owed. A change waits until it is settled; whom it reaches before an invitation did, gets it
-// with the invitation. A suspended organizer's invitations wait, as does a paused table.
+// What of an event's rows is owed. A change waits until it is settled; who was never told gets it with the invitation. A
+// suspended organizer's invitations wait, as does a paused table.
 const (
-	owesContent = `m.told < e.revision AND (m.kind = 'invite' OR m.told < 1) AND (m.told = 0 OR e.settled <= now())
+	owes = `m.told < e.revision AND (m.kind = 'invite' OR m.told < 1)
 		AND NOT (e.held AND m.kind = 'invite') AND NOT EXISTS (SELECT FROM @.paused AS p WHERE p.bulk = m.bulk)`
+	owesContent  = owes + ` AND (m.told = 0 OR e.settled <= now())`
 	owesReminder = `m.kind = 'invite' AND m.reminded < e.reminder AND m.opened < e.reminder_at AND m.told >= e.revision AND NOT e.held`
 )
 
@@ -78,12 +78,12 @@ const (
 func (c claims) claimRows(ctx context.Context, tx pgx.Tx, t projector.Tables, prompt bool, uids []string, share int, lease time.Duration) (all []owed, err error) {
 	batch := &pgx.Batch{}
 	batch.Queue(`SET LOCAL synchronous_commit = on`)
-	pick := func(owes, uid string) {
+	pick := func(what, uid string) {
 		batch.Queue(t.SQL(`
 			UPDATE @.mail AS m SET lease_until = now() + $3, lease_owner = $4
 			FROM @.event AS e, (
 				SELECT m.kind, m.recipient FROM @.mail AS m JOIN @.event AS e ON e.uid = m.subject
-				WHERE m.subject = $1 AND m.prompt = $5 AND `+owes+` AND m.due <= now() AND m.lease_until = '-infinity'
+				WHERE m.subject = $1 AND m.prompt = $5 AND `+what+` AND m.due <= now() AND m.lease_until = '-infinity'
 				LIMIT $2 FOR UPDATE OF m SKIP LOCKED) AS pick
 			WHERE e.uid = $1 AND m.subject = $1 AND m.kind = pick.kind AND m.recipient = pick.recipient
 			RETURNING m.kind, m.subject, m.recipient, m.tenant, m.told, m.attempts, e.revision,
@@ -114,18 +114,17 @@ func requeue(ctx context.Context, tx pgx.Tx, t projector.Tables, prompt bool, ui
 	for _, o := range claimed {
 		count[o.Subject]++
 	}
-	next := func(owes string) string {
+	next := func(what string) string {
 		return `(SELECT min(greatest(m.due, CASE WHEN m.told > 0 THEN e.settled END)) FROM @.mail AS m
-			WHERE m.subject = e.uid AND m.prompt = $2 AND m.lease_until = '-infinity' AND ` + owes + `)`
+			WHERE m.subject = e.uid AND m.prompt = $2 AND m.lease_until = '-infinity' AND ` + what + `)`
 	}
-	unsettled := strings.ReplaceAll(owesContent, "AND (m.told = 0 OR e.settled <= now())", "")
 	batch := &pgx.Batch{}
 	for _, uid := range uids {
 		if count[uid] >= share {
 			batch.Queue(t.SQL(`UPDATE @.queue SET due = now() WHERE uid = $1 AND prompt = $2`), uid, prompt)
 			continue
 		}
-		due := next(unsettled)
+		due := next(owes)
 		if !prompt {
 			due = `least(` + due + `, ` + next(owesReminder) + `)`
 		}
@@ -251,4 +250,24 @@ func Progress(ctx context.Context, pool *pgxpool.Pool, bulkID string) (sent, owe
 	}
 	err = pool.QueryRow(ctx, t.SQL(`SELECT count(*) FILTER (WHERE told > 0), count(*) FILTER (WHERE told = 0) FROM @.mail WHERE bulk = $1`), bulkID).Scan(&sent, &owed)
 	return sent, owed, err
+}
+
+// Silent is somebody who gets nothing.
+type Silent struct {
+	Recipient    string
+	Suppressed   bool
+	Unsubscribed bool
+}
+
+// ListSilent lists people who get nothing because their address does not work or because they want nothing.
+func ListSilent(ctx context.Context, pool *pgxpool.Pool, limit int) ([]Silent, error) {
+	t, err := projector.NewServing(pool, Projection(0, nil)).Tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pool.Query(ctx, t.SQL(`SELECT recipient, suppressed, unsubscribed FROM @.silent WHERE suppressed OR unsubscribed ORDER BY recipient LIMIT $1`), limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Silent])
 }

@@ -203,34 +203,36 @@ func (c *Couriers) every(ctx context.Context, pause time.Duration, what string, 
 	}
 }
 
-// deliver sends one mail, records what became of it, and says whether it left. Until the fact is recorded the lease stands; if it cannot be
-// recorded the row comes back when the lease has ended and the log has been asked.
+// deliver sends one mail, records what became of it, and says whether it left. Until the fact is recorded the lease
+// stands; if it cannot be recorded the row comes back when the lease has ended and the log has been asked.
 func (c *Couriers) deliver(ctx context.Context, o owed, l *lane) (sent bool) {
 	ctx, cancel := context.WithTimeout(ctx, lease-10*time.Second)
 	defer cancel()
 	log := c.opts.Log.With("kind", o.Kind, "event", o.Subject, "recipient", o.Recipient)
 	v, err := c.decide(ctx, o, c.opts.Now())
-	if err != nil {
+	if err == nil && v.letter != nil && !l.prompt {
+		v.wait = c.pace.wait(ctx, o, v.letter.to.Address)
+	}
+	switch {
+	case err != nil:
 		log.Warn("couriers: a mail will be tried again", "error", err)
 		c.postpone(ctx, o, false)
-		return false
-	}
-	if v.wait > 0 {
-		c.hold(ctx, o, v.wait)
-		return false
-	}
-	if v.letter == nil {
+	case v.wait > 0: // nothing has gone wrong
+		if err := c.claims.postpone(ctx, o, v.wait, false); err != nil {
+			log.Warn("couriers: handing a row back", "error", err) // its lease will end
+		}
+	case v.letter == nil:
 		if err := c.claims.skip(ctx, o, v.done, v.minded); err != nil {
 			log.Warn("couriers: settling a row", "error", err)
 		}
-		return false
+	default:
+		return c.handOver(ctx, o, l, v, log)
 	}
-	if !l.prompt {
-		if wait := c.pace.wait(ctx, o, v.letter.to.Address); wait > 0 {
-			c.hold(ctx, o, wait)
-			return false
-		}
-	}
+	return false
+}
+
+// handOver gives a mail to the next mail server and records its answer.
+func (c *Couriers) handOver(ctx context.Context, o owed, l *lane, v verdict, log *slog.Logger) (sent bool) {
 	out, err := c.send(ctx, l, v.letter)
 	var rejected *Rejection
 	switch {
@@ -255,10 +257,7 @@ func (c *Couriers) deliver(ctx context.Context, o owed, l *lane) (sent bool) {
 		log.Error("couriers: a mail was handed over but could not be recorded; the log is asked again when the lease ends", "error", err)
 		return !out.failed
 	}
-	result := "sent"
-	if out.failed {
-		result = "refused"
-	}
+	result := map[bool]string{false: "sent", true: "refused"}[out.failed]
 	c.sent.WithLabelValues(o.Kind, result).Inc()
 	log.Info("couriers: "+result, "revision", v.letter.event.Revision, "mail", v.letter.kind)
 	return !out.failed
@@ -283,13 +282,6 @@ func (c *Couriers) send(ctx context.Context, lane *lane, l *letter) (outcome, er
 func (c *Couriers) postpone(ctx context.Context, o owed, count bool) {
 	pause := min(5*time.Second<<min(o.Attempts, 10), 30*time.Minute)
 	if err := c.claims.postpone(context.WithoutCancel(ctx), o, pause, count); err != nil {
-		c.opts.Log.Warn("couriers: handing a row back", "error", err) // its lease will end
-	}
-}
-
-// hold hands a row back for a while without anything having gone wrong.
-func (c *Couriers) hold(ctx context.Context, o owed, pause time.Duration) {
-	if err := c.claims.postpone(context.WithoutCancel(ctx), o, pause, false); err != nil {
 		c.opts.Log.Warn("couriers: handing a row back", "error", err) // its lease will end
 	}
 }

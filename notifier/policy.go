@@ -216,7 +216,7 @@ func (c *Couriers) reminder(o owed, ev event.State, inv invitation.State, now ti
 	here := ev.At(ev.ReminderOf, recur.Instance)
 	status, _ := inv.Answer(ev.ReminderOf)
 	if inv.Reminded >= o.Reminder || ev.ReminderNumber != o.Reminder || here.Cancelled() || !here.Content.Start.UTC.After(now) ||
-		status == invitation.Declined || inv.Withdrawn || inv.Address == "" || inv.Bounced {
+		status == invitation.Declined || inv.Withdrawn || inv.Told == 0 || inv.Address == "" || inv.Bounced {
 		return verdict{done: o.Told, minded: o.Reminder}
 	}
 	l := &letter{

@@ -258,6 +258,8 @@ type Preview struct {
 
 // Preview writes a mail of one of [Templates.Names] for a tenant and a language.
 func (c *Composer) Preview(name, tenant, language string) (Preview, error) {
+	own := *c
+	own.Test = name == testEnvironment
 	if _, ok := methods[name]; !ok {
 		return Preview{}, fmt.Errorf("there is no mail %q; there are %s", name, strings.Join(c.templates.Names(), ", "))
 	}
@@ -269,14 +271,14 @@ func (c *Composer) Preview(name, tenant, language string) (Preview, error) {
 	default:
 		l.unsub, l.to, l.event.ReplyTo = pass{}, person{l.own.Address, l.own.Name}, ""
 	}
-	if name == testEnvironment {
-		l.kind, c.Test = string(notice.EventCreated), true
+	if own.Test {
+		l.kind = string(notice.EventCreated)
 	}
-	v := c.view(l)
+	v := own.view(l)
 	subject, text, html, err := c.templates.find(tenant, language).render(name, v)
 	if err != nil {
 		return Preview{}, err
 	}
-	mail, err := c.compose(l, sampleTime)
+	mail, err := own.compose(l, sampleTime)
 	return Preview{Text: "Subject: " + subject + "\n\n" + text, HTML: html, Mail: mail.Data}, err
 }

@@ -103,6 +103,12 @@ func TestOperatorCommands(t *testing.T) {
 	if out := run("recipients", "show", "ann@example.com"); !strings.Contains(out, "suppressed: true") || !strings.Contains(out, "blocked: "+olga) {
 		t.Errorf("show: %s", out)
 	}
+	eventually(t, ctx, "the list", func() error {
+		if out := run("recipients", "list", "--json"); strings.Count(out, `"suppressed": true`) != 1 {
+			return fmt.Errorf("%s", out)
+		}
+		return nil
+	})
 	run("recipients", "restore", "ann@example.com")
 	run("recipients", "unblock", "ann@example.com", olga)
 	run("recipients", "unsubscribe", "bob@example.com")

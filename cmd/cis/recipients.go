@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/recipient"
 	"github.com/calendar-invite-server/cis/internal/address"
+	"github.com/calendar-invite-server/cis/notifier"
+	"github.com/calendar-invite-server/cis/projections/attendees"
 	"github.com/spf13/cobra"
 )
 
@@ -31,7 +34,7 @@ func newRecipients() *cobra.Command {
 		})
 	}
 	cmd.AddCommand(
-		newRecipientsShow(),
+		newRecipientsList(), newRecipientsShow(),
 		works("suppress", "Send nothing to an address any more", "gets nothing any more", false),
 		works("restore", "Send to an address again that mail came back from, or that complained", "is sent to again", true),
 		wants("unsubscribe", "Record that somebody wants no invitations", "gets no invitations any more", false),
@@ -59,6 +62,52 @@ func forRecipient(use, short, said string, args int, command func(id string, arg
 			})
 		},
 	}
+}
+
+func newRecipientsList() *cobra.Command {
+	var asJSON bool
+	var limit int
+	cmd := &cobra.Command{
+		Use: "list", Short: "List who gets nothing: suppressed or unsubscribed", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withParts(cmd.Context(), true, func(ctx context.Context, p *parts) error {
+				list, err := notifier.ListSilent(ctx, p.pool, limit)
+				if err != nil {
+					return err
+				}
+				ids := make([]string, len(list))
+				for i, s := range list {
+					ids[i] = s.Recipient
+				}
+				people, err := attendees.NewReader(p.pool).People(ctx, tenant, ids)
+				if err != nil {
+					return err
+				}
+				type line struct {
+					Address      string `json:"address,omitempty"` // unknown of who was never invited
+					ID           string `json:"id"`
+					Suppressed   bool   `json:"suppressed"`
+					Unsubscribed bool   `json:"unsubscribed"`
+				}
+				lines := make([]line, len(list))
+				for i, s := range list {
+					lines[i] = line{people[s.Recipient].Address, s.Recipient, s.Suppressed, s.Unsubscribed}
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), lines)
+				}
+				w := tabwriter.NewWriter(cmd.OutOrStdout(), 2, 8, 2, ' ', 0)
+				_, _ = fmt.Fprintln(w, "ADDRESS\tSUPPRESSED\tUNSUBSCRIBED\tID")
+				for _, l := range lines {
+					_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", l.Address, yes(l.Suppressed), yes(l.Unsubscribed), l.ID)
+				}
+				return w.Flush()
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().IntVar(&limit, "limit", 100, "people at most")
+	return cmd
 }
 
 func newRecipientsShow() *cobra.Command {

@@ -59,7 +59,7 @@ func tuneGC() {
 }
 
 // softLimit is how much memory the process takes before it trades time for memory again, in bytes.
-const softLimit = 384 << 20
+const softLimit = 256 << 20
 
 func welcome(out io.Writer, app *App) {
 	cfg := app.cfg

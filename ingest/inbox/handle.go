@@ -140,7 +140,8 @@ func (w *Worker) carryOut(ctx context.Context, l *letter) (schema.Fact, error) {
 // Interpret reads a mail; of what only an organizer can ask for, in the name of whom the sender speaks for.
 func Interpret(ctx context.Context, in itip.Interpreter, h *commands.Handler, m itip.Mail) (itip.Reading, error) {
 	reading := in.Interpret(m)
-	if !reading.Organizes() {
+	delegated := reading.Refusal != nil && reading.Refusal.Is(itip.ErrDelegated)
+	if !reading.Organizes() && !delegated {
 		return reading, nil
 	}
 	var err error

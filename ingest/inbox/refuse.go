@@ -114,8 +114,12 @@ func (w *Worker) refuse(ctx context.Context, l *letter, done mail.MailHandled, w
 	if _, table := l.to(w, "bulk"); (asked || table) && done.Outcome == mail.Refused && l.from.Proof != "" && l.received.From != "" && l.msg.AutoSubmitted == "" && l.from.Address != "" {
 		if id := w.in.Keys.PersonID(l.Tenant, l.from.Address); w.told.allow(id, time.Now()) {
 			kind := notice.Refused
-			if errors.Is(why, organizer.ErrLimit) {
+			if errors.Is(why, organizer.ErrLimit) { // whose account it is, by whatever address they wrote
 				kind = notice.EventLimit
+				var err error
+				if id, _, err = w.account(ctx, l); err != nil {
+					return nil, err
+				}
 			}
 			return done, w.notify(ctx, l, kind, l.MailID, id, why)
 		}
@@ -137,7 +141,7 @@ func (w *Worker) notify(ctx context.Context, l *letter, kind notice.Kind, subjec
 
 // Held says whether a refusal is one that somebody may overrule.
 func Held(why *fault.Error) bool {
-	return errors.Is(why, itip.ErrUnproven) || errors.Is(why, invitation.ErrProof) || errors.Is(why, event.ErrCrasher) || errors.Is(why, errMany)
+	return errors.Is(why, itip.ErrUnproven) || errors.Is(why, invitation.ErrProof) || errors.Is(why, event.ErrCrasher) || errors.Is(why, itip.ErrDelegated) || errors.Is(why, errMany)
 }
 
 // refused records why nothing happened. Mail that is not about calendars is ignored rather than refused.

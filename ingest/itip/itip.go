@@ -18,7 +18,7 @@ import (
 )
 
 // Version of this reader; it is recorded with every mail it understood.
-const Version = 2
+const Version = 3
 
 // maxActions bounds what one mail may ask for.
 const maxActions = 200
@@ -34,6 +34,7 @@ var (
 	ErrTime       = &fault.Error{Kind: fault.Invalid, Code: "time-unresolved", Title: "a time in the calendar cannot be resolved"}
 	ErrSender     = &fault.Error{Kind: fault.Invalid, Code: "sender-unknown", Title: "the mail does not say who it is from"}
 	ErrUnproven   = &fault.Error{Kind: fault.Forbidden, Code: "sender-unproven", Title: "nothing proves that the mail comes from whom it says"}
+	ErrDelegated  = &fault.Error{Kind: fault.Forbidden, Code: "organizer-delegated", Title: "the sender writes in the name of an organizer who has not let them"}
 	ErrOwn        = &fault.Error{Kind: fault.Conflict, Code: "own-mail", Title: "the mail is one of ours that came back"}
 	ErrNotReply   = &fault.Error{Kind: fault.Invalid, Code: "reply-invalid", Title: "the reply does not say who answers what"}
 )

@@ -189,6 +189,45 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
+// TestDelegates: an alias is the organizer, a delegate where the calendar names the organizer, a stranger is held.
+func TestDelegates(t *testing.T) {
+	boss := itip.Principal{ID: in.Keys.PersonID("t", "boss@corp.example"), Address: "boss@corp.example", Name: "The boss"}
+	named := request("ORGANIZER;CN=Boss;SENT-BY=\"mailto:olga@organizer.example\":mailto:boss@corp.example")
+	read := func(from itip.Sender, data string, acts ...itip.Principal) (organizer string, code string) {
+		t.Helper()
+		from.Acts = acts
+		r := in.Interpret(mailOf(t, from, data))
+		if r.Refusal != nil {
+			return "", r.Refusal.Code
+		}
+		c, _ := r.Actions[0].Command.(commands.CreateEvent)
+		if c.OrganizerID != in.Keys.PersonID("t", c.OrganizerAddress) || c.UID != in.Keys.EventUID("t", c.OrganizerID, "u1") {
+			t.Errorf("got %+v", c)
+		}
+		return c.OrganizerAddress, ""
+	}
+	alias, vouched := boss, olga
+	alias.Alias, vouched.Vouched = true, true
+	for name, c := range map[string]struct {
+		from            itip.Sender
+		data            string
+		acts            []itip.Principal
+		organizer, code string
+	}{
+		"a stranger in somebody's name is held":     {olga, named, nil, "", "organizer-delegated"},
+		"released, it is theirs":                    {vouched, named, nil, "boss@corp.example", ""},
+		"a delegate, where the calendar names them": {olga, named, []itip.Principal{boss}, "boss@corp.example", ""},
+		"and otherwise for herself":                 {olga, request("ORGANIZER:mailto:olga@organizer.example"), []itip.Principal{boss}, "olga@organizer.example", ""},
+		"an alias, always":                          {olga, request(), []itip.Principal{alias}, "boss@corp.example", ""},
+		"ORGANIZER alone makes nobody anything":     {olga, request("ORGANIZER:mailto:boss@corp.example"), nil, "olga@organizer.example", ""},
+	} {
+		organizer, code := read(c.from, c.data, c.acts...)
+		if organizer != c.organizer || code != c.code {
+			t.Errorf("%s: got %q %q", name, organizer, code)
+		}
+	}
+}
+
 // TestReplyTime: Outlook's own time of the answer, and clocks that run ahead.
 func TestReplyTime(t *testing.T) {
 	at := func(lines ...string) event.Revision {

@@ -7,6 +7,7 @@ import (
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/fault"
+	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/ical"
 )
 
@@ -19,7 +20,10 @@ func (in Interpreter) request(m Mail, cal *ical.Calendar, ev ical.Event) (Action
 	case len(ev.Problems) > 0:
 		return Action{}, ErrTime.With(ev.Problems[0])
 	}
-	organizer, uid := in.event(m, ev)
+	organizer, uid, err := in.event(m, ev)
+	if err != nil {
+		return Action{}, err
+	}
 	content := event.Content{
 		Summary: clip(ev.Summary, maxText), Description: clip(ev.Description, maxLongText), Location: clip(ev.Location, maxText),
 		Start: ev.Start, End: ev.End, Recurrence: ev.Recurrence,
@@ -43,7 +47,10 @@ func (in Interpreter) request(m Mail, cal *ical.Calendar, ev ical.Event) (Action
 
 // cancel calls an event or one instance off (RFC 5546 §3.2.5).
 func (in Interpreter) cancel(m Mail, cal *ical.Calendar, ev ical.Event) (Action, *fault.Error) {
-	organizer, uid := in.event(m, ev)
+	organizer, uid, err := in.event(m, ev)
+	if err != nil {
+		return Action{}, err
+	}
 	a := Action{Method: "CANCEL", EventUID: uid, Instance: ev.Instance}
 	if ev.Instance != "" {
 		a.Command = commands.CancelInstance{Tenant: m.Tenant, UID: uid, OrganizerID: organizer.ID, Instance: ev.Instance, Source: source(m, cal, ev)}
@@ -54,25 +61,33 @@ func (in Interpreter) cancel(m Mail, cal *ical.Calendar, ev ical.Event) (Action,
 }
 
 // event is who organizes and which event of theirs it is.
-func (in Interpreter) event(m Mail, ev ical.Event) (organizer Principal, uid string) {
-	organizer = in.organizer(m, ev)
-	return organizer, in.Keys.EventUID(m.Tenant, organizer.ID, sourceUID(ev.UID))
+func (in Interpreter) event(m Mail, ev ical.Event) (organizer Principal, uid string, err *fault.Error) {
+	organizer, err = in.organizer(m, ev)
+	return organizer, in.Keys.EventUID(m.Tenant, organizer.ID, sourceUID(ev.UID)), err
 }
 
 // organizer is whose event it is: the sender's, unless the address is an alias, or somebody's who may write for the
-// organizer the calendar names (RFC 5545 §3.2.18).
-func (in Interpreter) organizer(m Mail, ev ical.Event) Principal {
+// organizer the calendar names (RFC 5545 §3.2.18). Who says that they write for somebody and may not is held.
+func (in Interpreter) organizer(m Mail, ev ical.Event) (Principal, *fault.Error) {
 	named := in.Keys.PersonID(m.Tenant, ev.Organizer.Address)
 	for _, p := range m.From.Acts {
 		if p.Alias || ev.Organizer.Address != "" && p.ID == named {
-			return p
+			return p, nil
 		}
 	}
 	self := Principal{ID: in.Keys.PersonID(m.Tenant, m.From.Address), Address: m.From.Address, Name: m.From.Name}
-	if self.Name == "" && self.ID == named {
-		self.Name = ev.Organizer.Name
+	switch {
+	case self.ID == named:
+		if self.Name == "" {
+			self.Name = ev.Organizer.Name
+		}
+	case address.Valid(ev.Organizer.Address) && address.SameMailbox(ev.Organizer.SentBy, m.From.Address):
+		if !m.From.Vouched {
+			return self, ErrDelegated
+		}
+		self = Principal{ID: named, Address: strings.ToLower(ev.Organizer.Address), Name: ev.Organizer.Name}
 	}
-	return self
+	return self, nil
 }
 
 func source(m Mail, cal *ical.Calendar, ev ical.Event) event.Source {

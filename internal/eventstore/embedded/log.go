@@ -112,7 +112,7 @@ func openLog(dir string) (*eventLog, error) {
 
 func (l *eventLog) openFile(path string) error {
 	const pragmas = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-		"&_pragma=cache_size(-65536)&_pragma=wal_autocheckpoint(16000)"
+		"&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(16000)"
 	var err error
 	if l.writer, err = sql.Open("sqlite", "file:"+path+pragmas); err != nil {
 		return err
@@ -127,7 +127,7 @@ func (l *eventLog) openFile(path string) error {
 	if l.headOf, err = l.writer.Prepare(`SELECT coalesce(max(revision), -1) FROM event WHERE stream = ?`); err != nil {
 		return err
 	}
-	if l.readers, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=cache_size(-8192)"); err != nil {
+	if l.readers, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=cache_size(-2048)"); err != nil {
 		return err
 	}
 	l.readers.SetMaxOpenConns(16)
