@@ -11,7 +11,6 @@ import (
 	"github.com/calendar-invite-server/cis/domain/bulk"
 	"github.com/calendar-invite-server/cis/domain/decider"
 	"github.com/calendar-invite-server/cis/domain/event"
-	"github.com/calendar-invite-server/cis/domain/fault"
 	"github.com/calendar-invite-server/cis/domain/identity"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/mail"
@@ -42,12 +41,6 @@ type Handler struct {
 	events     cache[event.State]
 	organizers cache[organizer.State]
 	desk       desk
-}
-
-// Limits are what an installation allows where nobody said otherwise.
-type Limits struct {
-	Events  int // of an organizer that nobody pays for; 0: any number
-	Invites int // bulk invitations to an event; 0: any number
 }
 
 // NewHandler makes a handler over a log.
@@ -114,15 +107,6 @@ func (h *Handler) Order(ctx context.Context, id string) (order.State, error) {
 	return seen.State, err
 }
 
-// EventLimit is how many events an account may have; 0: any number.
-func (h *Handler) EventLimit(s organizer.State) int {
-	free := s.Free(h.limits.Events)
-	if free < 0 {
-		return 0
-	}
-	return free + len(s.Slots)
-}
-
 // ForBulk carries out a command about a table of people to invite.
 func (h *Handler) ForBulk(ctx context.Context, meta Meta, c Command[bulk.State, bulk.Fact]) (Done, error) {
 	return handle(ctx, h, meta, bulk.Evolve, c)
@@ -149,91 +133,6 @@ func (h *Handler) SeenBulk(ctx context.Context, id string) (Seen[bulk.State], er
 func (h *Handler) Bulk(ctx context.Context, id string) (bulk.State, error) {
 	seen, err := load(ctx, h.log, bulk.Stream(id), bulk.Evolve)
 	return seen.State, err
-}
-
-// CreateEvent carries out the command. A new event takes one of its organizer's slots first, on the organizer's own
-// stream, so that the limit is strict; both streams are derived, so that a redelivery completes what a crash left half
-// done. What is refused for the account's sake is recorded on the event's stream.
-func (h *Handler) CreateEvent(ctx context.Context, meta Meta, c CreateEvent) (Done, error) {
-	c.InviteLimit = h.limits.Invites
-	seen, err := load(ctx, h.log, c.Stream(), event.Evolve)
-	if err != nil {
-		return Done{}, err
-	}
-	if facts, err := c.Decide(seen.State); err != nil || len(facts) == 0 { // nothing an account would matter to
-		return Done{}, err
-	}
-	if seen.State.Exists {
-		err = h.Active(ctx, c.OrganizerID)
-	} else {
-		_, err = h.ForOrganizer(ctx, aside(meta, "slot"), TakeSlot{
-			Organizer: organizer.Ref{Tenant: c.Tenant, OrganizerID: c.OrganizerID}, Address: c.OrganizerAddress, Name: c.OrganizerName,
-			EventUID: c.UID, Limit: h.limits.Events,
-		})
-	}
-	if why, refused := fault.From(err); refused {
-		if _, err := h.ForEvent(ctx, aside(meta, "denied"), DenyEvent{Tenant: c.Tenant, UID: c.UID, OrganizerID: c.OrganizerID, Reason: why.Code}); err != nil {
-			return Done{}, err
-		}
-	}
-	if err != nil {
-		return Done{}, err
-	}
-	return h.ForEvent(ctx, meta, c)
-}
-
-// Active fails with [organizer.ErrSuspended] if an account may not act.
-func (h *Handler) Active(ctx context.Context, organizerID string) error {
-	account, err := h.Organizer(ctx, organizerID)
-	if err == nil && account.Suspended {
-		err = organizer.ErrSuspended
-	}
-	return err
-}
-
-// RequestInvite verifies and carries out the command. Nearly always it is the first about its invitation, so that is
-// assumed; the append finds out if it is not. Bulk origins need a slot of the event, one of those given or, without
-// any, one from the desk.
-func (h *Handler) RequestInvite(ctx context.Context, meta Meta, c RequestInvite, slots *Slots) (Done, error) {
-	if err := h.look(ctx, &c); err != nil {
-		return Done{}, err
-	}
-	seen := Invitation{Revision: eventstore.NoStream}
-	taken := false
-	if c.Origin.InBulk() && c.Event.InviteLimit > 0 {
-		var err error
-		if seen, err = h.Invitation(ctx, c.EventUID, c.AttendeeID); err != nil {
-			return Done{}, err
-		}
-		if c.needsSlot(seen.State) {
-			if slots != nil {
-				taken = slots.take()
-			} else if taken, err = h.takeSlot(ctx, meta, c.EventUID); err != nil {
-				return Done{}, err
-			}
-			c.Standing.NoSlot = !taken
-		}
-	}
-	done, err := handleFrom(ctx, h, meta, invitation.Evolve, Command[invitation.State, invitation.Fact](c), seen)
-	if _, granted := done.Last.(invitation.InviteRequested); taken && err == nil && !granted { // somebody else invited them meanwhile
-		if slots != nil {
-			slots.put()
-		} else {
-			err = h.returnSlot(context.WithoutCancel(ctx), meta, c.EventUID)
-		}
-	}
-	return done, err
-}
-
-// look finds out who an invitation is between.
-func (h *Handler) look(ctx context.Context, c *RequestInvite) error {
-	who, err := load(ctx, h.log, recipient.Stream(c.AttendeeID), recipient.Evolve)
-	if err != nil {
-		return err
-	}
-	c.Standing.Recipient = who.State
-	c.Standing.Organizer, err = h.Organizer(ctx, c.Event.OrganizerID)
-	return err
 }
 
 // Recipient returns what somebody wants none of, as it is now.

@@ -155,7 +155,7 @@ func (s *set) parse(l layer, file string) error {
 	}
 	text, err := placeholders(string(data))
 	if err == nil && kind == "txt" {
-		if !strings.HasPrefix(text, "Subject: ") {
+		if name != "frame" && !strings.HasPrefix(text, "Subject: ") {
 			err = errors.New(`its first line must be "Subject: …"`)
 		} else {
 			_, err = s.text.New(file).Parse(text)
