@@ -28,7 +28,7 @@ demo: deps build ## tell the whole story against a throw-away instance
 .PHONY: test
 test: deps ## run all tests, and the official EventStoreDB client's suite against the embedded store
 	$(GO) vet $(PKGS)
-	$(GO) test -race -shuffle=on -timeout 5m $(PKGS)
+	$(GO) test -race -shuffle=on -parallel 4 -timeout 10m $(PKGS)
 	sh scripts/esdb-suite.sh
 
 .PHONY: test-eventstore

@@ -16,6 +16,7 @@ import (
 
 // TestDialogue: an organizer reads the confirmation, changes the event, and writes back report, status, undo, help.
 func TestDialogue(t *testing.T) {
+	t.Parallel()
 	p := startProven(t, nil)
 	const ann = "ann@gmail.example"
 	ev, uid := p.party("")

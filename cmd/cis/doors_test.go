@@ -31,6 +31,7 @@ func someEvent(uid, to string) clientmail.Event {
 
 // TestDoors: mail comes in over LMTP and by a provider's webhook as it does over SMTP, and what goes out is signed.
 func TestDoors(t *testing.T) {
+	t.Parallel()
 	keyFile := filepath.Join(t.TempDir(), "dkim.pem")
 	key, err := dkimsign.Generate("rsa")
 	if err != nil {

@@ -29,14 +29,18 @@ func newEventPolicy() *cobra.Command {
 		Example: "  cis event policy UID --crashers hold --reminders 24h,1h --invite-limit 5000",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var list []commands.Command[event.State, event.Fact]
+			var said []string
 			if cmd.Flags().Changed("crashers") {
 				list = append(list, commands.ChangePolicy{UID: args[0], Crashers: event.Crashers(crashers)})
+				said = append(said, "party crashers: "+crashers)
 			}
 			if cmd.Flags().Changed("reminders") {
 				list = append(list, commands.ChangeReminders{UID: args[0], Before: reminders, By: operator()})
+				said = append(said, "reminders: "+strings.Join(reminders, ", "))
 			}
 			if cmd.Flags().Changed("invite-limit") {
 				list = append(list, commands.ChangeInviteLimit{UID: args[0], Limit: limit, By: operator()})
+				said = append(said, fmt.Sprintf("bulk invitations: %s", map[bool]string{true: "any number", false: fmt.Sprint(limit)}[limit == 0]))
 			}
 			if len(list) == 0 {
 				return errors.New("say what to change: --crashers, --reminders or --invite-limit")
@@ -47,7 +51,7 @@ func newEventPolicy() *cobra.Command {
 						return "", err
 					}
 				}
-				return "changed", nil
+				return strings.Join(said, "\n"), nil
 			})
 		},
 	}

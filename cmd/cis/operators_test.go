@@ -15,6 +15,7 @@ import (
 
 // TestOperatorMail: what comes to postmaster@ goes on to who runs the server.
 func TestOperatorMail(t *testing.T) {
+	t.Parallel()
 	p := startProven(t, map[string]string{"SYSTEM_EMAIL": "ops@organizer.example", "SENDER": "events@cis.localhost", "CIS_FOOTER": "Example Ltd"})
 	to := "postmaster@" + p.app.cfg.Domain
 	p.send("", "admin@elsewhere.example", to, clientmail.Text("admin@elsewhere.example", to, "Your server", "It misbehaves."))
@@ -32,6 +33,7 @@ func TestOperatorMail(t *testing.T) {
 
 // TestOperatorCommands: everything an operator can decide, beside a running server.
 func TestOperatorCommands(t *testing.T) {
+	t.Parallel()
 	ctx := within(t, 2*time.Minute)
 	relay := sink.New()
 	if err := relay.Listen("127.0.0.1:0"); err != nil {

@@ -85,6 +85,7 @@ func (s *stage) post(ctx context.Context, path, body string, header ...string) (
 
 // TestAccounts: quota, subscription by an order, refund, suspension and aliases, all by mail and webhook.
 func TestAccounts(t *testing.T) {
+	t.Parallel()
 	p := startProven(t, map[string]string{"EVENT_LIMIT": "1", "CIS_SHOPIFY_SECRET": "hush"})
 	_, uid := p.party("")
 	request := func(sourceUID, from string) {

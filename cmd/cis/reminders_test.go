@@ -14,6 +14,7 @@ import (
 
 // TestReminders: attendees are reminded when it is time, but not those who said no; the event is reminded of once.
 func TestReminders(t *testing.T) {
+	t.Parallel()
 	p := startProven(t, nil)
 	const yes, no, late = "yes@gmail.example", "no@gmail.example", "late@gmail.example"
 	ev, uid := p.party("")
@@ -48,6 +49,7 @@ func TestReminders(t *testing.T) {
 
 // TestUpdateWindow: edits in quick succession are told as one, an edit that is taken back not at all.
 func TestUpdateWindow(t *testing.T) {
+	t.Parallel()
 	p := startProven(t, map[string]string{"CIS_UPDATE_WINDOW": "3"})
 	const ann = "ann@gmail.example"
 	ev, uid := p.party("")

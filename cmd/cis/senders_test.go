@@ -133,6 +133,7 @@ func (p *proven) reply(got received, who, partstat string, after time.Duration) 
 
 // TestSpoofed: forged mails of organizers and attendees change nothing and are held; real ones count.
 func TestSpoofed(t *testing.T) {
+	t.Parallel()
 	p := startProven(t, nil)
 	const olga, ann, eve = "olga@organizer.example", "ann@gmail.example", "eve@evil.example"
 	ev, uid := p.party("")
@@ -239,6 +240,7 @@ func TestSpoofed(t *testing.T) {
 
 // TestSenderLater: while the DNS does not answer a mail waits; it is neither believed nor refused.
 func TestSenderLater(t *testing.T) {
+	t.Parallel()
 	p := startProven(t, nil)
 	p.world.Down("organizer.example", true)
 	ev := clientmail.Event{
@@ -267,6 +269,7 @@ func TestSenderLater(t *testing.T) {
 // TestAnswersToSenders: a proven sender hears why a mail could not be used, others hear nothing; text answers go on to
 // the organizer, vacation mail to nobody, and what comes back is not answered.
 func TestAnswersToSenders(t *testing.T) {
+	t.Parallel()
 	p := startProven(t, nil)
 	const olga, ann = "olga@organizer.example", "ann@gmail.example"
 	_, uid := p.party("")
@@ -310,6 +313,7 @@ func TestAnswersToSenders(t *testing.T) {
 
 // TestBounce: a delivery report through the envelope sender marks the attendee; their address gets nothing more.
 func TestBounce(t *testing.T) {
+	t.Parallel()
 	p := startProven(t, nil)
 	const ann, bob = "ann@gmail.example", "bob@gmail.example"
 	_, uid := p.party("")

@@ -16,6 +16,7 @@ import (
 // TestSeries tells the life of a series: one date moved, one called off, answers to one date and to all, somebody who
 // comes later, and what attendees can ask for.
 func TestSeries(t *testing.T) {
+	t.Parallel()
 	p := startProven(t, nil)
 	const olga, ann, bob, zoe = "olga@organizer.example", "ann@gmail.example", "bob@gmail.example", "zoe@gmail.example"
 	ev, uid := p.party("RRULE:FREQ=WEEKLY;COUNT=4\n")
@@ -204,6 +205,7 @@ func TestSeries(t *testing.T) {
 
 // TestWithdrawn: who is taken off gets a cancellation, the others get nothing; invited again, they are again.
 func TestWithdrawn(t *testing.T) {
+	t.Parallel()
 	p := startProven(t, nil)
 	const ann, bob = "ann@gmail.example", "bob@gmail.example"
 	ev, uid := p.party("")
@@ -267,6 +269,7 @@ func (p *proven) allDifferent(people ...string) {
 
 // TestPartyCrashers: what becomes of answers of people who were never invited, by the event's policy.
 func TestPartyCrashers(t *testing.T) {
+	t.Parallel()
 	p := startProven(t, nil)
 	const ann = "ann@gmail.example"
 	_, uid := p.party("")

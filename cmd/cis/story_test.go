@@ -14,6 +14,7 @@ import (
 )
 
 func TestStory(t *testing.T) {
+	t.Parallel()
 	s := startStage(t, nil)
 	if err := story(within(t, 30*time.Second), s, func(format string, args ...any) { t.Logf(format, args...) }); err != nil {
 		t.Fatal(err)
@@ -38,6 +39,7 @@ func (s *stage) newEvent(ctx context.Context, organizer, sourceUID string) (clie
 }
 
 func TestReadAPI(t *testing.T) {
+	t.Parallel()
 	s := startStage(t, nil)
 	ctx := within(t, 30*time.Second)
 	_, uid, err := s.newEvent(ctx, "olga@organizer.example", "api@google.com")
@@ -116,6 +118,7 @@ func TestReadAPI(t *testing.T) {
 }
 
 func TestInviteLink(t *testing.T) {
+	t.Parallel()
 	s := startStage(t, map[string]string{"CIS_LANDING_HOSTS": "shop.example"})
 	ctx := within(t, 30*time.Second)
 	_, uid, err := s.newEvent(ctx, "olga@organizer.example", "link@google.com")

@@ -98,6 +98,7 @@ func code(err error) int {
 }
 
 func TestBadMail(t *testing.T) {
+	t.Parallel()
 	s := startStage(t, nil)
 	ctx := within(t, time.Minute)
 	create := "create@" + s.app.cfg.Domain
@@ -190,6 +191,7 @@ func TestBadMail(t *testing.T) {
 }
 
 func TestRelayTrouble(t *testing.T) {
+	t.Parallel()
 	s := startStage(t, nil)
 	ctx := within(t, time.Minute)
 	_, uid, err := s.newEvent(ctx, "olga@organizer.example", "relay@google.com")

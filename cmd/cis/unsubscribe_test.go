@@ -12,6 +12,7 @@ import (
 
 // TestUnsubscribe: the link in every mail, the button mail programs show, the address, and what holds from then on.
 func TestUnsubscribe(t *testing.T) {
+	t.Parallel()
 	p := startProven(t, map[string]string{"CIS_PUBLIC_URL": "https://cis.example"})
 	const ann, bob, zoe = "ann@gmail.example", "bob@gmail.example", "zoe@gmail.example"
 	ev, uid := p.party("")
