@@ -53,6 +53,7 @@ type eventChange struct {
 	revision          int
 	edited            time.Time // first told then that it changed; zero: it did not
 	urgent            bool      // nothing waits for further changes
+	cancelled         *bool     // from now on; nil: as it was
 	reminder          int
 	reminderAt        int64
 	since             time.Time
@@ -172,8 +173,9 @@ func (p *ledgerPage) addEvent(rec facts.Recorded, fact event.Fact) {
 	case event.EventUpdated:
 		p.edit(rec, f.UID, f.Tenant, f.Revision)
 	case event.ChangeUndone:
-		if p.edit(rec, f.UID, f.Tenant, f.Revision); f.Status == event.Cancelled {
-			p.events[f.UID].urgent = true
+		p.edit(rec, f.UID, f.Tenant, f.Revision)
+		if f.Instance == "" {
+			p.events[f.UID].takesPlace(f.Status != event.Cancelled)
 		}
 	case event.InstanceUpdated:
 		p.edit(rec, f.UID, f.Tenant, f.Revision)
@@ -181,10 +183,11 @@ func (p *ledgerPage) addEvent(rec facts.Recorded, fact event.Fact) {
 		p.revise(rec, f.UID, f.Tenant, f.Revision).urgent = true
 	case event.EventCancelled:
 		if f.Revision > 0 { // else the event is not known
-			p.revise(rec, f.UID, f.Tenant, f.Revision).urgent = true
+			p.revise(rec, f.UID, f.Tenant, f.Revision).takesPlace(false)
 		}
 	case event.EventReinstated:
 		e := p.revise(rec, f.UID, f.Tenant, f.Revision)
+		e.takesPlace(true)
 		e.urgent, e.since = true, rec.Created
 	case event.RemindersChanged:
 		p.revise(rec, f.UID, f.Tenant, 0).since = rec.Created
@@ -231,13 +234,18 @@ func (p *ledgerPage) revise(rec facts.Recorded, uid, tenant string, revision int
 	return e
 }
 
+// takesPlace says whether the event does, from now on. That it does not is told at once.
+func (e *eventChange) takesPlace(yes bool) {
+	off := !yes
+	e.cancelled, e.urgent = &off, off
+}
+
 // edit is revise for changes that may be followed by others.
 func (p *ledgerPage) edit(rec facts.Recorded, uid, tenant string, revision int) {
 	e := p.revise(rec, uid, tenant, revision)
 	if e.edited.IsZero() || rec.Created.Sub(e.edited) > p.window {
 		e.edited = rec.Created
 	}
-	e.urgent = false
 }
 
 func (p *ledgerPage) open(k mailKey, o opening, told int) {

@@ -17,11 +17,11 @@ func (p *ledgerPage) queueEvents(batch *pgx.Batch, t projector.Tables) {
 	}
 	uids := slices.Sorted(maps.Keys(p.events))
 	n := len(uids)
-	tenants, organizers, revisions, edited, urgent := make([]string, n), make([]string, n), make([]int32, n), make([]*time.Time, n), make([]bool, n)
+	tenants, organizers, revisions, edited := make([]string, n), make([]string, n), make([]int32, n), make([]*time.Time, n)
 	reminders, reminderAts, since, positions := make([]int32, n), make([]int64, n), make([]*time.Time, n), make([]int64, n)
 	for i, uid := range uids {
 		e := p.events[uid]
-		tenants[i], organizers[i], revisions[i], urgent[i] = e.tenant, e.organizer, int32(e.revision), e.urgent
+		tenants[i], organizers[i], revisions[i] = e.tenant, e.organizer, int32(e.revision)
 		reminders[i], reminderAts[i], positions[i] = int32(e.reminder), e.reminderAt, e.position
 		if !e.edited.IsZero() {
 			edited[i] = &e.edited
@@ -33,29 +33,25 @@ func (p *ledgerPage) queueEvents(batch *pgx.Batch, t projector.Tables) {
 	// A change waits from the first one that was not told; one that is urgent takes those before it along.
 	batch.Queue(t.SQL(`
 		INSERT INTO @.event AS e (uid, tenant, organizer, revision, settled, held, reminder, reminder_at, since, look, position)
-		SELECT uid, n.tenant, organizer, revision, coalesce(edited + $10::interval, '-infinity'), false, reminder, reminder_at,
+		SELECT uid, n.tenant, organizer, revision, coalesce(edited + $9::interval, '-infinity'), false, reminder, reminder_at,
 			coalesce(since, '-infinity'), CASE WHEN position > 0 THEN '-infinity'::timestamptz ELSE 'infinity' END, position
-		FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::timestamptz[], $6::bool[], $7::int[], $8::bigint[], $9::timestamptz[], $11::bigint[])
-			AS n (uid, tenant, organizer, revision, edited, urgent, reminder, reminder_at, since, position)
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::timestamptz[], $6::int[], $7::bigint[], $8::timestamptz[], $10::bigint[])
+			AS n (uid, tenant, organizer, revision, edited, reminder, reminder_at, since, position)
 		ON CONFLICT (uid) DO UPDATE SET
 			organizer = CASE WHEN excluded.organizer = '' THEN e.organizer ELSE excluded.organizer END,
 			revision = greatest(e.revision, excluded.revision),
 			settled = CASE
 				WHEN excluded.settled = '-infinity' THEN e.settled
-				WHEN e.settled > excluded.settled - $10::interval THEN e.settled
+				WHEN e.settled > excluded.settled - $9::interval THEN e.settled
 				ELSE excluded.settled END,
 			reminder = greatest(e.reminder, excluded.reminder), reminder_at = greatest(e.reminder_at, excluded.reminder_at),
 			since = greatest(e.since, excluded.since),
 			look = least(e.look, excluded.look), position = greatest(e.position, excluded.position)`),
-		uids, tenants, organizers, revisions, edited, urgent, reminders, reminderAts, since, p.window, positions)
-	var now []string
-	for i, uid := range uids {
-		if urgent[i] {
-			now = append(now, uid)
+		uids, tenants, organizers, revisions, edited, reminders, reminderAts, since, p.window, positions)
+	for _, uid := range uids {
+		if e := p.events[uid]; e.urgent || e.cancelled != nil {
+			batch.Queue(t.SQL(`UPDATE @.event SET settled = CASE WHEN $2 THEN '-infinity' ELSE settled END, cancelled = coalesce($3, cancelled) WHERE uid = $1`), uid, e.urgent, e.cancelled)
 		}
-	}
-	if len(now) > 0 {
-		batch.Queue(t.SQL(`UPDATE @.event SET settled = '-infinity', held = false WHERE uid = ANY($1)`), now)
 	}
 	var due []string
 	var prompt []bool

@@ -5,7 +5,8 @@ CREATE TABLE @.event (
 	organizer   text        NOT NULL DEFAULT '',
 	revision    int         NOT NULL, -- the content revision everybody should know
 	settled     timestamptz NOT NULL DEFAULT '-infinity', -- until then a change waits for further ones, to be told as one
-	held        boolean     NOT NULL DEFAULT false, -- the organizer is suspended
+	held        boolean     NOT NULL DEFAULT false, -- the organizer is suspended: only cancellations go out
+	cancelled   boolean     NOT NULL DEFAULT false,
 	reminder    int         NOT NULL DEFAULT 0, -- number of the last reminder
 	reminder_at bigint      NOT NULL DEFAULT 0, -- where in the log it stands: who was invited later needs none
 	since       timestamptz NOT NULL DEFAULT '-infinity', -- since when it is as it is

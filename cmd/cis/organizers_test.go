@@ -87,7 +87,7 @@ func (s *stage) post(ctx context.Context, path, body string, header ...string) (
 func TestAccounts(t *testing.T) {
 	t.Parallel()
 	p := startProven(t, map[string]string{"EVENT_LIMIT": "1", "CIS_SHOPIFY_SECRET": "hush"})
-	_, uid := p.party("")
+	ev, uid := p.party("")
 	request := func(sourceUID, from string) {
 		t.Helper()
 		start := time.Now().UTC().Truncate(time.Hour).AddDate(0, 0, 20)
@@ -177,6 +177,12 @@ func TestAccounts(t *testing.T) {
 		}
 		p.judge(commands.Reinstate)
 		p.invited(uid, "bob@gmail.example")
+		p.judge(commands.Suspend)
+		ev.Sequence, ev.DTStamp = 1, time.Now().Add(time.Minute)
+		p.send("organizer.example", olga, ev.To, clientmail.GoogleCancel(ev))
+		if off, err := p.calendar(p.ctx, "bob@gmail.example", 2); err != nil || off.Method != "CANCEL" {
+			t.Errorf("%+v, %v", off, err)
+		}
 	})
 	t.Run("the word limit stands in no other subject", func(t *testing.T) {
 		n := 0
