@@ -129,7 +129,7 @@ func (p *parts) reread(ctx context.Context, in itip.Interpreter, m past, done ma
 		}
 		d.Now = itip.ErrUnreadable.Code
 		return d, nil
-	case msg.Report != nil: // decided by addresses and tokens, not by reading
+	case msg.Report != nil, done.Plan == inbox.ByAddress: // decided by addresses and tokens, not by reading
 		return nil, nil
 	}
 	from := inbox.SenderOf(itip.Sender{Address: msg.FromAddress, Name: msg.FromName, Vouched: m.released}, msg, m.proof)

@@ -124,6 +124,15 @@ func TestOperatorCommands(t *testing.T) {
 	if out := run("bulk", "status", "--json"); strings.TrimSpace(out) != "[]" {
 		t.Errorf("status: %s", out)
 	}
+	if err := s.mail(olga, "bulk@cis.localhost", clientmail.Text(olga, "bulk@cis.localhost", "Guests", "none")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, ctx, "nothing is understood differently", func() error {
+		if out := run("mail", "replay", "--dry-run"); !strings.Contains(out, "2 mails read again, 0 would be understood differently") {
+			return fmt.Errorf("%s", out)
+		}
+		return nil
+	})
 	if err := s.invite(ctx, uid, "ann@example.com", "Ann"); err != nil {
 		t.Fatal(err)
 	}

@@ -87,6 +87,9 @@ func (w *Worker) load(ctx context.Context, l *letter) (err error) {
 	return nil
 }
 
+// ByAddress is the plan of mails whose meaning lies in where they were sent, not in a calendar in them.
+const ByAddress = "by-address"
+
 // carryOut returns what the mail led to: a MailHandled or a MailHeld. An error means that it must be tried again.
 func (w *Worker) carryOut(ctx context.Context, l *letter) (schema.Fact, error) {
 	done := mail.MailHandled{Tenant: l.Tenant, MailID: l.MailID, Outcome: mail.Done, Reader: itip.Version}
@@ -99,17 +102,23 @@ func (w *Worker) carryOut(ctx context.Context, l *letter) (schema.Fact, error) {
 		l.proof = mail.MailAuthenticated{Tenant: l.Tenant, MailID: l.MailID, Verdict: mail.VerdictNone}
 		return w.report(ctx, l, done)
 	}
+	byAddress := done
+	byAddress.Plan = ByAddress
 	if token, ok := l.to(w, "unsubscribe"); ok {
-		return w.unsubscribe(ctx, l, done, token)
+		return w.unsubscribe(ctx, l, byAddress, token)
 	}
 	if err := w.authenticate(ctx, l); err != nil {
 		return nil, err
 	}
-	if token, ok := l.to(w, "event"); ok {
-		return w.dialogue(ctx, l, done, token)
-	}
-	if _, ok := l.to(w, "bulk"); ok {
-		return w.startBulk(ctx, l, done)
+	token, dialogue := l.to(w, "event")
+	_, table := l.to(w, "bulk")
+	switch {
+	case (dialogue || table) && l.msg.Loop == w.in.Addresses.Domain:
+		return ignored(byAddress, itip.ErrOwn), nil
+	case dialogue:
+		return w.dialogue(ctx, l, byAddress, token)
+	case table:
+		return w.startBulk(ctx, l, byAddress)
 	}
 	if l.reading, err = Interpret(ctx, w.in, w.handler, itip.Mail{Tenant: l.Tenant, Message: l.msg, Received: l.received.Received, From: l.from}); err != nil {
 		return nil, err
