@@ -110,7 +110,15 @@ func (c *Couriers) decide(ctx context.Context, o owed, now time.Time) (verdict, 
 		err = c.compare(ctx, o, v.letter, seen.State)
 	}
 	if err == nil && v.letter.kind == "update" && v.letter.reverted() {
-		return verdict{done: ev.Revision}, nil
+		v = verdict{done: ev.Revision}
+		if o.Reminder > 0 {
+			v = c.reminder(o, ev, seen.State, now)
+		}
+		if v.letter == nil {
+			return v, nil
+		}
+		v.letter.own, v.letter.tenant = own, o.Tenant
+		v.letter.unsub, err = c.passes(o.Subject, o.Recipient)
 	}
 	return v, err
 }
@@ -172,15 +180,16 @@ func (c *Couriers) toAttendee(o owed, ev event.State, seen commands.Invitation, 
 		l.event.Content = withoutCancelled(ev)
 	}
 	method := "REQUEST"
+	nothing := verdict{done: max(ev.Revision, o.Revision), minded: o.Reminder} // not even to be reminded
 	switch {
 	case !ev.Exists, !owes, o.silent():
-		return verdict{done: max(ev.Revision, o.Revision)}
+		return nothing
 	case inv.Address == "": // erased
-		return verdict{done: ev.Revision}
+		return nothing
 	case recur.Over(ev.Content, now) && recur.Over(here.Content, now): // nothing is sent for events wholly in the past
-		return verdict{done: ev.Revision}
+		return nothing
 	case ev.Cancelled() && inv.Told == 0: // never heard of it, need not hear that it is off
-		return verdict{done: ev.Revision}
+		return nothing
 	case inv.Withdrawn:
 		l.kind, method = "withdrawn", "CANCEL"
 		l.token = c.opts.Keys.MessageID(l.token, l.kind) // the event has not changed since they were invited; this is another mail
@@ -217,7 +226,7 @@ func (c *Couriers) reminder(o owed, ev event.State, inv invitation.State, now ti
 	status, _ := inv.Answer(ev.ReminderOf)
 	if inv.Reminded >= o.Reminder || ev.ReminderNumber != o.Reminder || here.Cancelled() || !here.Content.Start.UTC.After(now) ||
 		status == invitation.Declined || inv.Withdrawn || inv.Told == 0 || inv.Address == "" || inv.Bounced {
-		return verdict{done: o.Told, minded: o.Reminder}
+		return verdict{done: max(o.Told, ev.Revision), minded: o.Reminder}
 	}
 	l := &letter{
 		kind: "reminder", to: person{inv.Address, inv.Name}, event: here, instance: ev.ReminderOf, partstat: partStat(here, inv, ev.ReminderOf),

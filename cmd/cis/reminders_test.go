@@ -16,13 +16,17 @@ import (
 func TestReminders(t *testing.T) {
 	t.Parallel()
 	p := startProven(t, nil)
-	const yes, no, late = "yes@gmail.example", "no@gmail.example", "late@gmail.example"
+	const yes, no, late, off = "yes@gmail.example", "no@gmail.example", "late@gmail.example", "off@gmail.example"
 	ev, uid := p.party("")
 	for who, answer := range map[string]string{yes: "ACCEPTED", no: "DECLINED"} {
 		got := p.invited(uid, who)
 		p.send("gmail.example", who, got.Event.Organizer.Address, clientmail.GmailReply(p.reply(got, who, answer, time.Second)))
 	}
 	if err := p.counted(p.ctx, uid, map[string]int64{"accepted": 1, "declined": 1}); err != nil {
+		t.Fatal(err)
+	}
+	p.invited(uid, off)
+	if _, err := p.app.handler.ForRecipient(p.ctx, commands.From("test", tenant, "off", 0), commands.Unsubscribe{Tenant: tenant, RecipientID: p.app.keys.PersonID(tenant, off)}); err != nil {
 		t.Fatal(err)
 	}
 	due := time.Until(ev.Start) - 2*time.Second
@@ -42,6 +46,13 @@ func TestReminders(t *testing.T) {
 		return nil
 	})
 	time.Sleep(1500 * time.Millisecond) // another look or two
+	var owed int                        // nobody is looked at for ever
+	if err := p.app.pool.QueryRow(p.ctx, `SELECT count(*) FROM p_ledger_v3_g1.queue WHERE due < 'infinity'`).Scan(&owed); err != nil || owed != 0 {
+		t.Errorf("%d queues are not empty, %v", owed, err)
+	}
+	if len(p.sink.Mails(off)) != 1 {
+		t.Errorf("off got %d", len(p.sink.Mails(off)))
+	}
 	if len(p.sink.Mails(yes)) != 2 || len(p.sink.Mails(no)) != 1 || len(p.sink.Mails(late)) != 1 {
 		t.Errorf("yes %d, no %d, late %d", len(p.sink.Mails(yes)), len(p.sink.Mails(no)), len(p.sink.Mails(late)))
 	}
