@@ -15,11 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/mail"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/ingest/smtpd"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
+	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/eventstore/embedded"
 	"github.com/calendar-invite-server/cis/internal/facts"
 	gosmtp "github.com/emersion/go-smtp"
@@ -351,5 +353,40 @@ func TestDatabaseAway(t *testing.T) {
 	}
 	if n := s.sink.Count(); n != 2 {
 		t.Errorf("%d mails went out, want the confirmation and the invitation", n)
+	}
+}
+
+// TestPoison: a mail that can never be handled is set aside after twelve attempts, and its lane goes on without it.
+func TestPoison(t *testing.T) {
+	t.Parallel()
+	s := startStage(t, nil)
+	ctx := within(t, time.Minute)
+	const id = "00000000000000000000000000000001"
+	lost := mail.MailReceived{Tenant: tenant, MailID: id, Door: "smtp", Size: 1, Chunks: 1, Lane: "lane", Received: time.Now().UTC(), From: "a@b.example", Recipients: "create@cis.localhost"}
+	if _, err := s.app.facts.Append(ctx, mail.Stream(id), eventstore.NoStream, commands.From("test", tenant, id, 0), lost); err != nil { // its bytes are nowhere
+		t.Fatal(err)
+	}
+	state := func(want string) {
+		t.Helper()
+		eventually(t, ctx, want, func() error {
+			var n int
+			err := s.app.pool.QueryRow(ctx, `SELECT count(*) FROM p_inbox_v2_g1.todo WHERE mail_id = $1 AND `+want, id).Scan(&n)
+			if err == nil && n == 0 {
+				err = errors.New("not yet")
+			}
+			return err
+		})
+	}
+	state("attempts = 1 AND due > now()")
+	if _, err := s.app.pool.Exec(ctx, `UPDATE p_inbox_v2_g1.todo SET attempts = 11, due = '-infinity' WHERE mail_id = $1`, id); err != nil { // an hour later
+		t.Fatal(err)
+	}
+	s.app.worker.Wake()
+	state("poison")
+	if _, _, err := s.newEvent(ctx, olga, "after@google.com"); err != nil {
+		t.Errorf("nothing goes on: %v", err)
+	}
+	if list := allFacts(t, ctx, s.app.facts); count[mail.MailHandled](list) != 1 {
+		t.Errorf("%v", outcomes(list))
 	}
 }
