@@ -350,16 +350,7 @@ func orgRef(id string) organizer.Ref { return organizer.Ref{Tenant: tenant, Orga
 // countStored counts the facts of a process that has ended, by name.
 func countStored(t testing.TB, ctx context.Context, p *process) map[string]int {
 	t.Helper()
-	cfg, _, err := readConfig(func(name string) string {
-		return map[string]string{"CIS_DATA": p.data, "CIS_DOMAIN": "cis.localhost", "CIS_MAIL_AUTH": "off"}[name]
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	parts, err := openLog(ctx, cfg, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
+	parts := p.ended(ctx)
 	defer parts.close()
 	n := map[string]int{}
 	for _, rec := range allFacts(t, ctx, parts.facts) {

@@ -82,6 +82,13 @@ func TestDialogue(t *testing.T) {
 		if n := count[event.ChangeUndone](p.facts()); n != 1 {
 			t.Errorf("%d undone", n)
 		}
+		eventually(t, p.ctx, "the read model", func() error {
+			_, body, err := p.get(p.ctx, "/event/"+uid, p.key)
+			if want := fmt.Sprintf(`"dtstart":%d`, got.Event.Start.UTC.Unix()); err != nil || !strings.Contains(string(body), want) {
+				return fmt.Errorf("no %s in %s", want, body)
+			}
+			return nil
+		})
 	})
 	t.Run("what is not understood is answered with help", func(t *testing.T) {
 		write("organizer.example", olga, "Dear server, could you")

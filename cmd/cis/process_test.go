@@ -106,6 +106,22 @@ func (p *process) end(sig syscall.Signal) time.Duration {
 	return time.Since(begin)
 }
 
+// ended opens the log of a process that has ended.
+func (p *process) ended(ctx context.Context) *parts {
+	p.t.Helper()
+	cfg, _, err := readConfig(func(name string) string {
+		return map[string]string{"CIS_DATA": p.data, "CIS_DOMAIN": "cis.localhost", "CIS_MAIL_AUTH": "off"}[name]
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	log, err := openLog(ctx, cfg, quiet)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return log
+}
+
 // command runs another subcommand over the same data.
 func (p *process) command(args ...string) (string, error) {
 	cmd := exec.Command(os.Args[0], args...)
@@ -198,16 +214,7 @@ func TestKill(t *testing.T) {
 // checkLog holds what went out against what the log says.
 func checkLog(t *testing.T, ctx context.Context, p *process, uid string, relay *sink.Sink, attendees, accepted int) {
 	t.Helper()
-	cfg, _, err := readConfig(func(name string) string {
-		return map[string]string{"CIS_DATA": p.data, "CIS_DOMAIN": "cis.localhost", "CIS_MAIL_AUTH": "off"}[name]
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	parts, err := openLog(ctx, cfg, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
+	parts := p.ended(ctx)
 	defer parts.close()
 	list := allFacts(t, ctx, parts.facts)
 	if n := count[invitation.InviteRequested](list); n != attendees {

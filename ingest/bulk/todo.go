@@ -18,17 +18,9 @@ var tables string
 // Projection keeps what there is to work off. wake is called after every page.
 func Projection(wake func(caughtUp bool)) projector.Projection {
 	return projector.Projection{
-		Name: "bulk", Version: 1, Prefixes: []string{bulk.StreamPrefix}, Tables: tables, Apply: apply,
+		Name: "bulk", Version: 1, Prefixes: []string{bulk.StreamPrefix}, Tables: tables, Apply: projector.PerFact(queue),
 		Applied: func(_ uint64, caughtUp bool) { wake(caughtUp) },
 	}
-}
-
-func apply(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
-	batch := &pgx.Batch{}
-	for _, rec := range page {
-		queue(batch, tx.Tables, rec)
-	}
-	return tx.SendBatch(ctx, batch).Close()
 }
 
 func queue(batch *pgx.Batch, t projector.Tables, rec facts.Recorded) {

@@ -43,3 +43,15 @@ func (t Tables) SQL(text string) string { return strings.ReplaceAll(text, "@.", 
 // ByIndex, at the start of a transaction, keeps the planner to indexes. Queues have rows come and go faster than
 // statistics are gathered; a plan made while one was empty must not scan it when it holds a hundred thousand.
 const ByIndex = `SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_bitmapscan', 'enable_hashagg']) AS name`
+
+// PerFact is an Apply that queues statements for one fact after the other, all in one round trip: for projections whose
+// facts are few beside the answers of attendees.
+func PerFact(queue func(*pgx.Batch, Tables, facts.Recorded)) func(context.Context, Tx, []facts.Recorded) error {
+	return func(ctx context.Context, tx Tx, page []facts.Recorded) error {
+		batch := &pgx.Batch{}
+		for _, rec := range page {
+			queue(batch, tx.Tables, rec)
+		}
+		return tx.SendBatch(ctx, batch).Close()
+	}
+}

@@ -2,7 +2,6 @@
 package events
 
 import (
-	"context"
 	_ "embed" // tables.sql
 
 	"github.com/calendar-invite-server/cis/domain/event"
@@ -16,16 +15,7 @@ var tables string
 
 // Projection keeps the table event.
 func Projection() projector.Projection {
-	return projector.Projection{Name: "events", Version: 2, Prefixes: []string{event.StreamPrefix}, Tables: tables, Apply: apply}
-}
-
-// apply writes one statement per fact, all in one round trip: events change far less often than answers come in.
-func apply(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
-	batch := &pgx.Batch{}
-	for _, rec := range page {
-		queue(batch, tx.Tables, rec)
-	}
-	return tx.SendBatch(ctx, batch).Close()
+	return projector.Projection{Name: "events", Version: 2, Prefixes: []string{event.StreamPrefix}, Tables: tables, Apply: projector.PerFact(queue)}
 }
 
 func queue(batch *pgx.Batch, t projector.Tables, rec facts.Recorded) {

@@ -2,7 +2,6 @@
 package organizers
 
 import (
-	"context"
 	_ "embed" // tables.sql
 
 	"github.com/calendar-invite-server/cis/domain/organizer"
@@ -16,15 +15,7 @@ var tables string
 
 // Projection keeps the table organizer.
 func Projection() projector.Projection {
-	return projector.Projection{Name: "organizers", Version: 1, Prefixes: []string{organizer.StreamPrefix}, Tables: tables, Apply: apply}
-}
-
-func apply(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
-	batch := &pgx.Batch{}
-	for _, rec := range page {
-		queue(batch, tx.Tables, rec)
-	}
-	return tx.SendBatch(ctx, batch).Close()
+	return projector.Projection{Name: "organizers", Version: 1, Prefixes: []string{organizer.StreamPrefix}, Tables: tables, Apply: projector.PerFact(queue)}
 }
 
 // queue is the table of what each fact changes.
