@@ -32,7 +32,6 @@ type Numbers interface {
 type Counts struct {
 	Attendees int64
 	RSVP      map[string]int64 // by answer
-	Origin    map[string]int64
 	Denied    map[string]int64 // requests, by reason
 }
 
@@ -89,14 +88,16 @@ func (c *Couriers) aboutEvent(ctx context.Context, o owed, l *letter, uid string
 	if err := c.toOrganizer(ctx, o, l); err != nil {
 		return err
 	}
-	if l.event, err = c.opts.Handler.Event(ctx, uid); err != nil || l.event.Exists {
-		if token, err := c.opts.Keys.AddressToken("event", uid, o.Recipient); err == nil {
-			l.reply = c.opts.Addresses.Dialogue(token)
-		}
+	if l.event, err = c.opts.Handler.Event(ctx, uid); err != nil {
 		return err
 	}
-	l.to.Address = "" // the ledger is ahead of nothing: there is no such event
-	return nil
+	if !l.event.Exists { // nobody can be told about it
+		l.to.Address = ""
+		return nil
+	}
+	token, err := c.opts.Keys.AddressToken("event", uid, o.Recipient)
+	l.reply = c.opts.Addresses.Dialogue(token)
+	return err
 }
 
 // answer writes what an organizer asked for by writing back; the subject is the event and the mail that asked.

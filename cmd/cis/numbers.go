@@ -26,7 +26,7 @@ func newNumbers(p *parts) numbers {
 // Counts are an event's.
 func (n numbers) Counts(ctx context.Context, tenant, uid string) (notifier.Counts, error) {
 	s, err := n.statistics.Event(ctx, tenant, uid)
-	return notifier.Counts{Attendees: s.Attendees, RSVP: s.RSVP, Origin: s.Origin, Denied: s.Denied}, err
+	return notifier.Counts{Attendees: s.Attendees, RSVP: s.RSVP, Denied: s.Denied}, err
 }
 
 // Attendees are an event's.

@@ -3,10 +3,10 @@ package api
 import (
 	"context"
 	_ "embed" // unsubscribe.html
+	"errors"
 	"html/template"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/event"
@@ -82,7 +82,7 @@ func (u *Unsubscribe) ask(w http.ResponseWriter, r *http.Request) error {
 // act does what a button says. The body List-Unsubscribe=One-Click is what mail programs post for their users.
 func (u *Unsubscribe) act(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-	if err := r.ParseMultipartForm(16 << 10); err != nil && err != http.ErrNotMultipart {
+	if err := r.ParseMultipartForm(16 << 10); err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		return problem.ErrForm
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
@@ -113,7 +113,7 @@ func (u *Unsubscribe) act(w http.ResponseWriter, r *http.Request) error {
 	if wish.state, err = u.Handler.Recipient(ctx, wish.person); err != nil {
 		return err
 	}
-	u.Log.Info("unsubscribe: changed", "recipient", wish.person, "unsubscribed", wish.state.Unsubscribed, "at", time.Now().UTC())
+	u.Log.Info("unsubscribe: changed", "recipient", wish.person, "unsubscribed", wish.state.Unsubscribed)
 	return show(w, wish, true)
 }
 

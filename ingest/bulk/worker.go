@@ -3,6 +3,7 @@ package bulk
 import (
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -119,47 +120,52 @@ func (w *Worker) workOff(ctx context.Context, t task) error {
 	if err != nil {
 		return err
 	}
-	begin, skip := time.Now(), seen.State.Done
-	var block []Row
-	flush := func() (goOn bool, err error) {
-		if len(block) == 0 || seen.State.Stopped {
-			return !seen.State.Stopped, nil
-		}
-		done, err := w.block(ctx, t, seen.State, block)
-		if err != nil {
-			return false, err
-		}
-		block = block[:0]
-		meta := commands.From("bulk", t.Tenant, fmt.Sprintf("%s/%d", t.ID, done.Block), 0)
-		if seen, err = w.opts.Handler.RecordBlock(ctx, meta, commands.RecordBlock{Done: done}, seen); err != nil {
-			return false, err
-		}
-		w.opts.Log.Info("bulk: progress", "bulk", t.ID, "done", seen.State.Done, "rows", seen.State.Rows, "accepted", seen.State.Accepted)
-		return !seen.State.Paused || seen.State.Stopped, w.todo.keep(ctx, t.ID)
-	}
-	for row := range Rows(table) {
-		if skip > 0 {
-			skip--
-			continue
-		}
-		if block = append(block, row); len(block) < blockSize {
-			continue
-		}
-		if goOn, err := flush(); err != nil || !goOn && !seen.State.Stopped {
-			return err // paused: it comes back when it is resumed
-		} else if !goOn {
-			break
-		}
-		if err := ctx.Err(); err != nil {
+	begin := time.Now()
+	for rows := range blocks(table, seen.State.Done) {
+		if err := ctx.Err(); err != nil || seen.State.Paused && !seen.State.Stopped { // paused: it comes back when it is resumed
 			return err
 		}
-	}
-	if goOn, err := flush(); err != nil || !goOn && !seen.State.Stopped {
-		return err
+		if seen.State.Stopped {
+			break
+		}
+		done, err := w.block(ctx, t, seen.State, rows)
+		if err != nil {
+			return err
+		}
+		meta := commands.From("bulk", t.Tenant, fmt.Sprintf("%s/%d", t.ID, done.Block), 0)
+		if seen, err = w.opts.Handler.RecordBlock(ctx, meta, commands.RecordBlock{Done: done}, seen); err != nil {
+			return err
+		}
+		w.opts.Log.Info("bulk: progress", "bulk", t.ID, "done", seen.State.Done, "rows", seen.State.Rows, "accepted", seen.State.Accepted)
+		if err := w.todo.keep(ctx, t.ID); err != nil {
+			return err
+		}
 	}
 	w.opts.Log.Info("bulk: finished", "bulk", t.ID, "accepted", seen.State.Accepted, "rows", seen.State.Rows, "took", time.Since(begin))
 	_, err = w.opts.Handler.ForBulk(ctx, commands.From("bulk", t.Tenant, t.ID+"/end", 0), commands.FinishBulk{Tenant: t.Tenant, BulkID: t.ID})
 	return err
+}
+
+// blocks are the rows of a table behind those that are done, as they are worked off together.
+func blocks(table []byte, done int) iter.Seq[[]Row] {
+	return func(yield func([]Row) bool) {
+		var block []Row
+		for row := range Rows(table) {
+			if done > 0 {
+				done--
+				continue
+			}
+			if block = append(block, row); len(block) == blockSize {
+				if !yield(block) {
+					return
+				}
+				block = block[:0]
+			}
+		}
+		if len(block) > 0 {
+			yield(block)
+		}
+	}
 }
 
 // block asks for the invitations of a block of rows. Done again after a crash it comes to the same: a row that was
