@@ -75,46 +75,53 @@ func LoadTemplates(dir string) (*Templates, error) {
 		return nil, err
 	}
 	t := &Templates{sets: map[setKey]*set{}}
-	layers := []layer{{files: source, dir: "."}}
-	if err := t.load(setKey{}, layers); err != nil || dir == "" {
+	standard := layer{source, "."}
+	if err := t.load(setKey{}, []layer{standard}); err != nil || dir == "" {
 		return t, err
 	}
 	own := os.DirFS(dir)
 	if _, err := fs.Stat(own, "."); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	return t, t.overlay(own, ".", "", append(layers, layer{own, "."}))
+	var problems []error
+	languages := folders(own, ".")
+	for _, tenant := range append([]string{""}, folders(own, "tenants")...) {
+		base := path.Join("tenants", tenant)
+		all := languages
+		if tenant != "" {
+			all = append(slices.Clip(languages), folders(own, base)...)
+		}
+		for _, language := range slices.Compact(slices.Sorted(slices.Values(append([]string{""}, all...)))) {
+			layers := []layer{standard, {own, "."}}
+			for _, l := range []struct {
+				dir  string
+				used bool
+			}{{language, language != ""}, {base, tenant != ""}, {path.Join(base, language), tenant != "" && language != ""}} {
+				if _, err := fs.Stat(own, l.dir); l.used && err == nil {
+					layers = append(layers, layer{own, l.dir})
+				}
+			}
+			problems = append(problems, t.load(setKey{tenant, language}, layers))
+		}
+	}
+	return t, errors.Join(problems...)
+}
+
+// folders are those in a folder, but for the tenants'.
+func folders(files fs.FS, dir string) (names []string) {
+	entries, _ := fs.ReadDir(files, dir) // there may be none
+	for _, e := range entries {
+		if e.IsDir() && e.Name() != "tenants" {
+			names = append(names, e.Name())
+		}
+	}
+	return names
 }
 
 // layer is a folder of templates; later layers stand in front of earlier ones.
 type layer struct {
 	files fs.FS
 	dir   string
-}
-
-// overlay loads a folder, the languages in it and, at the top, the tenants.
-func (t *Templates) overlay(files fs.FS, dir, tenant string, layers []layer) error {
-	entries, err := fs.ReadDir(files, dir)
-	if err != nil {
-		return err
-	}
-	problems := []error{t.load(setKey{tenant: tenant}, layers)}
-	for _, e := range entries {
-		sub := path.Join(dir, e.Name())
-		switch {
-		case !e.IsDir():
-		case e.Name() == "tenants" && tenant == "":
-			tenants, err := fs.ReadDir(files, sub)
-			problems = append(problems, err)
-			for _, one := range tenants {
-				below := path.Join(sub, one.Name())
-				problems = append(problems, t.overlay(files, below, one.Name(), append(slices.Clip(layers), layer{files, below})))
-			}
-		default:
-			problems = append(problems, t.load(setKey{tenant, e.Name()}, append(slices.Clip(layers), layer{files, sub})))
-		}
-	}
-	return errors.Join(problems...)
 }
 
 // load parses the templates of one tenant and language, and tries each.

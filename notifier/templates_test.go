@@ -35,6 +35,7 @@ func TestTemplates(t *testing.T) {
 	dir := folder(t, map[string]string{
 		"invite.txt":                         "Subject: Come to {summary}\n\n{organizer} ({mailto}) and {uid}, {events} of {event_limit}\n",
 		"de/invite.txt":                      "Subject: Einladung: {summary}\n\n{{if .Location}}Ort: {location}{{end}}\n",
+		"de/cancel.txt":                      "Subject: Abgesagt: {summary}\n\nx\n",
 		"tenants/acme/invite.txt":            "Subject: ACME: {summary}\n\nx\n",
 		"tenants/acme/de/event-created.html": "<p>Fertig: {uid} {event_url}</p>\n",
 	})
@@ -58,6 +59,13 @@ func TestTemplates(t *testing.T) {
 	}
 	if _, text, html, err := templates.find("acme", "de").render("event-created", sampleView()); err != nil || !strings.Contains(html, "<p>Fertig: a1a1") || !strings.Contains(text, "Your event is ready") {
 		t.Errorf("what is not overridden stays: %v %s %s", err, text, html)
+	}
+	for _, c := range []struct{ tenant, language, name, want string }{
+		{"acme", "de", "invite", "ACME: Summer party & games"}, {"acme", "de", "cancel", "Abgesagt: Summer party & games"}, {"acme", "", "cancel", "Event Cancelled: Summer party & games"},
+	} {
+		if got, _, _, err := templates.find(c.tenant, c.language).render(c.name, sampleView()); err != nil || got != c.want {
+			t.Errorf("%v: got %q, %v", c, got, err)
+		}
 	}
 	_, text, _, err := templates.find("", "").render("invite", sampleView())
 	if err != nil || !strings.Contains(text, "Olga Example (olga@example.com) and "+strings.Repeat("a1", 20)+", 1 of 5") {
