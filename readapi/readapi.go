@@ -164,7 +164,7 @@ func (a *API) eventInstances(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	exceptions, err := a.events.Exceptions(r.Context(), uid)
+	exceptions, err := a.events.Exceptions(r.Context(), a.opts.Tenant, uid)
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (a *API) eventInstances(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) systemEvents(w http.ResponseWriter, r *http.Request) error {
-	list, err := a.events.Newest(r.Context(), a.opts.Tenant, a.opts.EventLimit)
+	list, err := a.events.Find(r.Context(), a.opts.Tenant, events.Filter{Limit: a.opts.EventLimit})
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func newOrganizersList() *cobra.Command {
 		Use: "list", Short: "List accounts, newest change first", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withParts(cmd.Context(), true, func(ctx context.Context, p *parts) error {
-				list, err := organizers.NewReader(p.pool).Newest(ctx, tenant, limit)
+				list, err := organizers.NewReader(p.pool).Newest(ctx, tenant, organizers.Cursor{}, limit)
 				if err != nil {
 					return err
 				}
@@ -137,7 +137,7 @@ func newOrganizersShow() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				newest, err := events.NewReader(p.pool).Of(ctx, tenant, id, 20)
+				newest, err := events.NewReader(p.pool).Find(ctx, tenant, events.Filter{OrganizerID: id, Limit: 20})
 				if err != nil {
 					return err
 				}

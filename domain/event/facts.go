@@ -16,7 +16,7 @@ type Fact interface {
 
 // Schema lists the facts of this package.
 var Schema = schema.New(EventCreated{}, EventUpdated{}, EventCancelled{}, EventReinstated{}, InstanceUpdated{}, InstanceCancelled{},
-	EventPolicyChanged{}, EventDenied{}, ChangeUndone{}, InviteLimitChanged{}, InviteSlotsReserved{}, InviteSlotsReturned{}, RemindersChanged{}, RemindersDue{})
+	EventPolicyChanged{}, EventDenied{}, ChangeUndone{}, InviteLimitChanged{}, InviteSlotsReserved{}, InviteSlotsReturned{}, RemindersChanged{}, RemindersDue{}, VisibilityChanged{})
 
 // EventCreated: an organizer asked for an event for the first time.
 type EventCreated struct {
@@ -93,6 +93,13 @@ type EventPolicyChanged struct {
 	Crashers Crashers `json:"crashers"`
 }
 
+// VisibilityChanged: the organizer chose whether everybody may see the event, on its page and in the schedule.
+type VisibilityChanged struct {
+	Tenant string `json:"tenant"`
+	UID    string `json:"uid"`
+	Public bool   `json:"public"`
+}
+
 // EventDenied: somebody asked for an event and it was not granted; Reason is the refusal's code.
 type EventDenied struct {
 	Tenant      string `json:"tenant"`
@@ -154,6 +161,11 @@ type RemindersDue struct {
 	Instance InstanceID `json:"instance,omitempty"` // of a series
 	Due      time.Time  `json:"due"`
 }
+
+// FactName is the stored name.
+func (VisibilityChanged) FactName() string { return "VisibilityChanged" }
+
+func (VisibilityChanged) eventFact() {}
 
 // FactName is the stored name.
 func (EventDenied) FactName() string { return "EventDenied" }

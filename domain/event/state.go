@@ -34,6 +34,7 @@ type State struct {
 	Reminded         time.Time      `json:",omitzero"` // up to when reminders are dealt with
 	ReminderNumber   int            `json:",omitzero"` // of the last one
 	ReminderOf       InstanceID     `json:",omitzero"` // what it was about
+	Public           bool           `json:",omitzero"` // everybody may see it
 }
 
 // Before is what a change replaced.
@@ -147,6 +148,8 @@ func Evolve(s State, fact Fact) State {
 		})
 	case EventPolicyChanged:
 		s.Crashers = f.Crashers
+	case VisibilityChanged:
+		s.Public = f.Public
 	case ChangeUndone:
 		s = s.undone(f)
 	case InviteLimitChanged:

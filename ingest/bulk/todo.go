@@ -66,17 +66,9 @@ type Progress struct {
 
 // List returns a tenant's tables, the newest first, or the one with an id if it is not empty.
 func List(ctx context.Context, pool *pgxpool.Pool, tenant, id string, limit int) ([]Progress, error) {
-	t, err := projector.NewServing(pool, Projection(nil)).Tables(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := pool.Query(ctx, t.SQL(`
+	return projector.Collect[Progress](ctx, projector.NewServing(pool, Projection(nil)), tenant, `
 		SELECT bulk_id, organizer, rows, done, accepted, rejected, duplicate, suppressed, paused, stopped, started, finished
-		FROM @.bulk WHERE tenant = $1 AND (bulk_id = $2 OR $2 = '') ORDER BY started DESC LIMIT $3`), tenant, id, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Progress])
+		FROM @.bulk WHERE tenant = $1 AND (bulk_id = $2 OR $2 = '') ORDER BY started DESC LIMIT $3`, tenant, id, limit)
 }
 
 // todo is what there is to work off as the worker uses it.

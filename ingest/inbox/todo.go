@@ -232,15 +232,8 @@ type HeldMail struct {
 	Received time.Time
 }
 
-// ListHeld lists held mails, oldest first.
+// ListHeld lists a tenant's held mails, oldest first.
 func ListHeld(ctx context.Context, pool *pgxpool.Pool, tenant string, limit int) ([]HeldMail, error) {
-	t, err := projector.NewServing(pool, Projection(nil)).Tables(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := pool.Query(ctx, t.SQL(`SELECT mail_id, held, received FROM @.todo WHERE held <> '' AND tenant = $1 ORDER BY position LIMIT $2`), tenant, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[HeldMail])
+	return projector.Collect[HeldMail](ctx, projector.NewServing(pool, Projection(nil)), tenant,
+		`SELECT mail_id, held, received FROM @.todo WHERE held <> '' AND tenant = $1 ORDER BY position LIMIT $2`, tenant, limit)
 }

@@ -40,6 +40,9 @@ var (
 
 // Setup makes the tables that generations are kept in. It is safe to run in several processes at once.
 func Setup(ctx context.Context, pool *pgxpool.Pool) error {
+	if err := setupRole(ctx, pool); err != nil {
+		return err
+	}
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('cis.setup'))`); err != nil {
 			return err
@@ -67,6 +70,9 @@ func (g generation) create(ctx context.Context, tx pgx.Tx, logID string) error {
 	}
 	if _, err := tx.Exec(ctx, t.SQL(g.p.Tables)); err != nil {
 		return fmt.Errorf("tables of %s: %w", g.p.Name, err)
+	}
+	if err := t.guard(ctx, tx); err != nil {
+		return fmt.Errorf("walls of %s: %w", g.p.Name, err)
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO cis.generation (name, version, generation, log_id) VALUES ($1, $2, $3, $4)`, g.p.Name, g.p.Version, g.number, logID)
 	return err
@@ -111,6 +117,9 @@ func ensureServing(ctx context.Context, pool *pgxpool.Pool, p Projection, logID 
 			return err
 		}
 		err := tx.QueryRow(ctx, `SELECT generation FROM cis.serving WHERE name = $1 AND version = $2`, p.Name, p.Version).Scan(&g.number)
+		if err == nil {
+			return g.tables().guard(ctx, tx) // of a generation from before there were walls
+		}
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}

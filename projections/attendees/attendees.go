@@ -22,7 +22,7 @@ var tables string
 // Projection keeps the tables attendee and person. It needs the log to open addresses and names.
 func Projection(log *facts.Log) projector.Projection {
 	return projector.Projection{
-		Name: "attendees", Version: 2, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix, organizer.StreamPrefix}, Tables: tables,
+		Name: "attendees", Version: 3, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix, organizer.StreamPrefix}, Tables: tables,
 		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.Bounced{}, invitation.InviteWithdrawn{}, organizer.OrganizerRegistered{}},
 		Apply: func(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
 			return apply(ctx, log, tx, page)
@@ -37,6 +37,7 @@ type attendee struct {
 	status, origin, prodid string // empty: as it was
 	position               int64
 	changed                time.Time
+	answered               *time.Time
 	stale                  bool
 	fresh                  bool
 }
@@ -47,9 +48,12 @@ type instanceKey struct {
 }
 
 type instance struct {
+	tenant string
 	status invitation.Status
 	stale  bool
 }
+
+type comment struct{ tenant, text string }
 
 type person struct{ tenant, address, name string }
 
@@ -57,7 +61,7 @@ type person struct{ tenant, address, name string }
 type fold struct {
 	attendees map[attendeeKey]*attendee
 	instances map[instanceKey]instance
-	comments  map[attendeeKey]string
+	comments  map[attendeeKey]comment
 	bounced   map[attendeeKey]bool
 	withdrawn map[attendeeKey]bool
 	people    map[string]person
@@ -68,7 +72,7 @@ func apply(ctx context.Context, log *facts.Log, tx projector.Tx, page []facts.Re
 		return err
 	}
 	f := fold{
-		attendees: map[attendeeKey]*attendee{}, instances: map[instanceKey]instance{}, comments: map[attendeeKey]string{}, bounced: map[attendeeKey]bool{},
+		attendees: map[attendeeKey]*attendee{}, instances: map[instanceKey]instance{}, comments: map[attendeeKey]comment{}, bounced: map[attendeeKey]bool{},
 		withdrawn: map[attendeeKey]bool{},
 		people:    map[string]person{},
 	}
@@ -129,10 +133,10 @@ func (f *fold) add(rec facts.Recorded) {
 func (f *fold) answer(rec facts.Recorded, fact invitation.RsvpReceived) {
 	key := attendeeKey{fact.EventUID, fact.AttendeeID}
 	if fact.Comment != "" {
-		f.comments[key] = fact.Comment
+		f.comments[key] = comment{fact.Tenant, fact.Comment}
 	}
 	if fact.Instance != "" {
-		f.instances[instanceKey{key, fact.Instance}] = instance{fact.Status, fact.Stale}
+		f.instances[instanceKey{key, fact.Instance}] = instance{fact.Tenant, fact.Status, fact.Stale}
 		if fact.Origin == "" {
 			return
 		}
@@ -142,7 +146,7 @@ func (f *fold) answer(rec facts.Recorded, fact invitation.RsvpReceived) {
 		a = &attendee{tenant: fact.Tenant}
 		f.attendees[key] = a
 	}
-	a.changed = rec.Created
+	a.changed, a.answered = rec.Created, &rec.Created
 	if fact.Origin != "" {
 		f.person(fact.AttendeeID, person{fact.Tenant, fact.Address, fact.Name})
 		a.origin, a.position, a.fresh, a.status = string(fact.Origin), int64(rec.Position), true, string(invitation.NoAction)
@@ -156,14 +160,14 @@ func (f *fold) answer(rec facts.Recorded, fact invitation.RsvpReceived) {
 func (f *fold) queueRest(batch *pgx.Batch, t projector.Tables) {
 	for k, i := range f.instances {
 		batch.Queue(t.SQL(`
-			INSERT INTO @.instance (event_uid, person_id, instance, status, stale) VALUES ($1, $2, $3, $4, $5)
+			INSERT INTO @.instance (event_uid, person_id, instance, status, stale, tenant) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (event_uid, person_id, instance) DO UPDATE SET status = excluded.status, stale = excluded.stale`),
-			k.uid, k.person, string(k.id), string(i.status), i.stale)
+			k.uid, k.person, string(k.id), string(i.status), i.stale, i.tenant)
 	}
-	for k, text := range f.comments {
+	for k, c := range f.comments {
 		batch.Queue(t.SQL(`
-			INSERT INTO @.comment (event_uid, person_id, comment) VALUES ($1, $2, $3)
-			ON CONFLICT (event_uid, person_id) DO UPDATE SET comment = excluded.comment`), k.uid, k.person, text)
+			INSERT INTO @.comment (event_uid, person_id, comment, tenant) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (event_uid, person_id) DO UPDATE SET comment = excluded.comment`), k.uid, k.person, c.text, c.tenant)
 	}
 	for k := range f.bounced {
 		batch.Queue(t.SQL(`UPDATE @.attendee SET bounced = true WHERE event_uid = $1 AND person_id = $2`), k.uid, k.person)
@@ -216,16 +220,16 @@ func (f *fold) queueAttendees(batch *pgx.Batch, t projector.Tables) {
 	}
 	if len(fresh.uids) > 0 {
 		batch.Queue(t.SQL(`
-			INSERT INTO @.attendee (tenant, event_uid, person_id, status, origin, prodid, position, changed, stale)
-			SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[], $9::bool[])`),
-			fresh.tenants, fresh.uids, fresh.people, fresh.statuses, fresh.origins, fresh.prodids, fresh.positions, fresh.changed, fresh.stale)
+			INSERT INTO @.attendee (tenant, event_uid, person_id, status, origin, prodid, position, changed, stale, answered)
+			SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[], $9::bool[], $10::timestamptz[])`),
+			fresh.tenants, fresh.uids, fresh.people, fresh.statuses, fresh.origins, fresh.prodids, fresh.positions, fresh.changed, fresh.stale, fresh.answered)
 	}
 	if len(known.uids) > 0 {
 		batch.Queue(t.SQL(`
-			UPDATE @.attendee AS a SET status = n.status, prodid = n.prodid, changed = n.changed, stale = n.stale
-			FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bool[]) AS n (uid, person, status, prodid, changed, stale)
+			UPDATE @.attendee AS a SET status = n.status, prodid = n.prodid, changed = n.changed, stale = n.stale, answered = coalesce(n.answered, a.answered)
+			FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bool[], $7::timestamptz[]) AS n (uid, person, status, prodid, changed, stale, answered)
 			WHERE a.event_uid = n.uid AND a.person_id = n.person`),
-			known.uids, known.people, known.statuses, known.prodids, known.changed, known.stale)
+			known.uids, known.people, known.statuses, known.prodids, known.changed, known.stale, known.answered)
 	}
 }
 
@@ -235,10 +239,12 @@ type columns struct {
 	positions                                         []int64
 	changed                                           []time.Time
 	stale                                             []bool
+	answered                                          []*time.Time
 }
 
 func (c *columns) add(k attendeeKey, a *attendee) {
 	c.tenants, c.uids, c.people = append(c.tenants, a.tenant), append(c.uids, k.uid), append(c.people, k.person)
 	c.statuses, c.origins, c.prodids = append(c.statuses, a.status), append(c.origins, a.origin), append(c.prodids, a.prodid)
 	c.positions, c.changed, c.stale = append(c.positions, a.position), append(c.changed, a.changed), append(c.stale, a.stale)
+	c.answered = append(c.answered, a.answered)
 }

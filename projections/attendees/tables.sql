@@ -10,11 +10,14 @@ CREATE TABLE @.attendee (
 	changed   timestamptz NOT NULL,
 	stale     boolean     NOT NULL DEFAULT false, -- the answer is to an older version of the event
 	bounced   boolean     NOT NULL DEFAULT false, -- their mail came back
+	answered  timestamptz,                        -- when they last answered
 	PRIMARY KEY (event_uid, person_id)
 );
 CREATE INDEX ON @.attendee (event_uid, position);
+CREATE INDEX ON @.attendee (event_uid, answered) WHERE answered IS NOT NULL;
 -- Answers to one instance of a series, where they differ from the answer to all of it.
 CREATE TABLE @.instance (
+	tenant    text NOT NULL,
 	event_uid text NOT NULL,
 	person_id text NOT NULL,
 	instance  text NOT NULL, -- the original start: 20261204T090000Z, or 20261204
@@ -24,6 +27,7 @@ CREATE TABLE @.instance (
 );
 -- What attendees wrote with their last answer.
 CREATE TABLE @.comment (
+	tenant    text NOT NULL,
 	event_uid text NOT NULL,
 	person_id text NOT NULL,
 	comment   text NOT NULL,

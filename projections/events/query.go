@@ -28,6 +28,8 @@ type Event struct {
 	Changed             time.Time
 	Position            int64
 	Series              *event.Content // when it takes place, of a series
+	Revision            int64          // of its stream
+	Public              bool           // everybody may see it
 }
 
 // Exception is an instance that differs from its series.
@@ -37,30 +39,19 @@ type Exception struct {
 	Content   *event.Content // nil: as the series says
 }
 
-const columns = `uid, organizer_id, original_organizer_id, status, sequence, prodid, summary, description, location, starts, ends, created, changed, position, series`
+const columns = `uid, organizer_id, original_organizer_id, status, sequence, prodid, summary, description, location, starts, ends, created, changed, position, series, revision, public`
 
-// Reader reads events.
-type Reader struct {
-	pool    *pgxpool.Pool
-	serving *projector.Serving
-}
+// Reader reads events. Every query stays within a tenant, which the database enforces, too.
+type Reader struct{ serving *projector.Serving }
 
 // NewReader makes a reader.
 func NewReader(pool *pgxpool.Pool) *Reader {
-	return &Reader{pool: pool, serving: projector.NewServing(pool, Projection())}
+	return &Reader{serving: projector.NewServing(pool, Projection())}
 }
 
 // Event returns one event of a tenant. It fails with event.ErrUnknown.
 func (r *Reader) Event(ctx context.Context, tenant, uid string) (Event, error) {
-	t, err := r.serving.Tables(ctx)
-	if err != nil {
-		return Event{}, err
-	}
-	rows, err := r.pool.Query(ctx, t.SQL(`SELECT `+columns+` FROM @.event WHERE tenant = $1 AND uid = $2`), tenant, uid)
-	if err != nil {
-		return Event{}, err
-	}
-	ev, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Event])
+	ev, err := projector.One[Event](ctx, r.serving, tenant, `SELECT `+columns+` FROM @.event WHERE tenant = $1 AND uid = $2`, tenant, uid)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = event.ErrUnknown
 	}
@@ -68,16 +59,8 @@ func (r *Reader) Event(ctx context.Context, tenant, uid string) (Event, error) {
 }
 
 // Exceptions returns the instances of an event that differ from it.
-func (r *Reader) Exceptions(ctx context.Context, uid string) (map[event.InstanceID]Exception, error) {
-	t, err := r.serving.Tables(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := r.pool.Query(ctx, t.SQL(`SELECT instance, cancelled, content FROM @.exception WHERE uid = $1`), uid)
-	if err != nil {
-		return nil, err
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Exception])
+func (r *Reader) Exceptions(ctx context.Context, tenant, uid string) (map[event.InstanceID]Exception, error) {
+	list, err := projector.Collect[Exception](ctx, r.serving, tenant, `SELECT instance, cancelled, content FROM @.exception WHERE tenant = $1 AND uid = $2`, tenant, uid)
 	byID := make(map[event.InstanceID]Exception, len(list))
 	for _, e := range list {
 		byID[e.Instance] = e
@@ -85,28 +68,45 @@ func (r *Reader) Exceptions(ctx context.Context, uid string) (map[event.Instance
 	return byID, err
 }
 
-// Of returns an organizer's events, newest change first.
-func (r *Reader) Of(ctx context.Context, tenant, organizerID string, limit int) ([]Event, error) {
-	t, err := r.serving.Tables(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := r.pool.Query(ctx, t.SQL(`SELECT `+columns+` FROM @.event WHERE tenant = $1 AND organizer_id = $2 ORDER BY changed DESC, uid LIMIT $3`), tenant, organizerID, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Event])
+// Filter narrows a list of events. Zero fields do not.
+type Filter struct {
+	OrganizerID string
+	Status      string
+	From, To    time.Time // that end after From and start before To
+	Text        string    // in summary, description or location, in any case
+	Public      bool      // only those everybody may see
+	ByStart     bool      // sorted by start, the earliest first; else by change, the newest first
+	After       Cursor
+	Limit       int
 }
 
-// Newest returns a tenant's events, newest change first.
-func (r *Reader) Newest(ctx context.Context, tenant string, limit int) ([]Event, error) {
-	t, err := r.serving.Tables(ctx)
-	if err != nil {
-		return nil, err
+// Cursor is where a list goes on.
+type Cursor struct {
+	At  time.Time `json:"a,omitzero"`
+	UID string    `json:"u,omitempty"`
+}
+
+// Cursor is where a list goes on behind an event.
+func (f Filter) Cursor(e Event) Cursor {
+	if f.ByStart {
+		return Cursor{e.Starts, e.UID}
 	}
-	rows, err := r.pool.Query(ctx, t.SQL(`SELECT `+columns+` FROM @.event WHERE tenant = $1 ORDER BY changed DESC, uid LIMIT $2`), tenant, limit)
-	if err != nil {
-		return nil, err
+	return Cursor{e.Changed, e.UID}
+}
+
+// Find returns a tenant's events.
+func (r *Reader) Find(ctx context.Context, tenant string, f Filter) ([]Event, error) {
+	order, behind := `ORDER BY changed DESC, uid`, `(changed < $7 OR changed = $7 AND uid > $8)`
+	if f.ByStart {
+		order, behind = `ORDER BY starts, uid`, `(starts > $7 OR starts = $7 AND uid > $8)`
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Event])
+	to := f.To
+	if to.IsZero() {
+		to = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return projector.Collect[Event](ctx, r.serving, tenant, `
+		SELECT `+columns+` FROM @.event WHERE tenant = $1 AND ($2 = '' OR organizer_id = $2) AND ($3 = '' OR status = $3)
+		AND (series IS NOT NULL OR ends >= $4) AND starts <= $5 AND (NOT $6 OR public) AND ($8 = '' OR `+behind+`)
+		AND ($9 = '' OR summary ILIKE $9 OR description ILIKE $9 OR location ILIKE $9) `+order+` LIMIT $10`,
+		tenant, f.OrganizerID, f.Status, f.From, to, f.Public, f.After.At, f.After.UID, projector.Like(f.Text), f.Limit)
 }

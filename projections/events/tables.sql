@@ -15,10 +15,13 @@ CREATE TABLE @.event (
 	created               timestamptz NOT NULL,
 	changed               timestamptz NOT NULL,
 	position              bigint      NOT NULL, -- of the last fact, for paging and ETag
-	series                jsonb                 -- of a series: its start, end and recurrence, as in the fact
+	series                jsonb,                -- of a series: its start, end and recurrence, as in the fact
+	revision              bigint      NOT NULL, -- of the event's stream, for ETag
+	public                boolean     NOT NULL DEFAULT false -- shown to everybody
 );
 -- Instances that differ from their series.
 CREATE TABLE @.exception (
+	tenant    text    NOT NULL,
 	uid       text    NOT NULL,
 	instance  text    NOT NULL, -- the original start: 20261204T090000Z, or 20261204
 	cancelled boolean NOT NULL,
@@ -27,3 +30,4 @@ CREATE TABLE @.exception (
 );
 CREATE INDEX ON @.event (tenant, changed DESC, uid);
 CREATE INDEX ON @.event (tenant, organizer_id, changed DESC, uid);
+CREATE INDEX ON @.event (tenant, starts, uid);

@@ -2,8 +2,10 @@ package organizers
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/calendar-invite-server/cis/domain/organizer"
 	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -22,28 +24,34 @@ type Organizer struct {
 	Changed   time.Time
 }
 
-// Reader reads accounts.
-type Reader struct {
-	pool    *pgxpool.Pool
-	serving *projector.Serving
-}
+// Reader reads accounts. Every query stays within a tenant, which the database enforces, too.
+type Reader struct{ serving *projector.Serving }
 
 // NewReader makes a reader.
 func NewReader(pool *pgxpool.Pool) *Reader {
-	return &Reader{pool: pool, serving: projector.NewServing(pool, Projection())}
+	return &Reader{serving: projector.NewServing(pool, Projection())}
 }
 
+// Cursor is where a list goes on behind an account.
+type Cursor struct {
+	At time.Time `json:"a,omitzero"`
+	ID string    `json:"i,omitempty"`
+}
+
+const columns = `id, events, own_limit, paid, suspended, bulk, language, first, changed`
+
 // Newest returns a tenant's accounts, newest change first.
-func (r *Reader) Newest(ctx context.Context, tenant string, limit int) ([]Organizer, error) {
-	t, err := r.serving.Tables(ctx)
-	if err != nil {
-		return nil, err
+func (r *Reader) Newest(ctx context.Context, tenant string, after Cursor, limit int) ([]Organizer, error) {
+	return projector.Collect[Organizer](ctx, r.serving, tenant, `
+		SELECT `+columns+` FROM @.organizer WHERE tenant = $1 AND ($3 = '' OR changed < $2 OR changed = $2 AND id > $3)
+		ORDER BY changed DESC, id LIMIT $4`, tenant, after.At, after.ID, limit)
+}
+
+// Organizer returns one account. It fails with organizer.ErrUnknown.
+func (r *Reader) Organizer(ctx context.Context, tenant, id string) (Organizer, error) {
+	o, err := projector.One[Organizer](ctx, r.serving, tenant, `SELECT `+columns+` FROM @.organizer WHERE tenant = $1 AND id = $2`, tenant, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = organizer.ErrUnknown
 	}
-	rows, err := r.pool.Query(ctx, t.SQL(`
-		SELECT id, events, own_limit, paid, suspended, bulk, language, first, changed FROM @.organizer WHERE tenant = $1
-		ORDER BY changed DESC, id LIMIT $2`), tenant, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Organizer])
+	return o, err
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/internal/projector"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -20,15 +19,12 @@ type Statistics struct {
 	found     bool             // there is a counter at all
 }
 
-// Reader reads counters.
-type Reader struct {
-	pool    *pgxpool.Pool
-	serving *projector.Serving
-}
+// Reader reads counters. Every query stays within a tenant, which the database enforces, too.
+type Reader struct{ serving *projector.Serving }
 
 // NewReader makes a reader.
 func NewReader(pool *pgxpool.Pool) *Reader {
-	return &Reader{pool: pool, serving: projector.NewServing(pool, Projection())}
+	return &Reader{serving: projector.NewServing(pool, Projection())}
 }
 
 // Event returns an event's counters; all are zero for an event without attendees. It fails with event.ErrUnknown.
@@ -68,17 +64,9 @@ func (r *Reader) read(ctx context.Context, tenant, scope, subject string) (Stati
 		RSVP:   map[string]int64{"accepted": 0, "declined": 0, "noaction": 0, "tentative": 0},
 		Origin: map[string]int64{}, ProdID: map[string]int64{}, Denied: map[string]int64{},
 	}
-	t, err := r.serving.Tables(ctx)
-	if err != nil {
-		return s, err
-	}
-	rows, err := r.pool.Query(ctx, t.SQL(`SELECT facet, value, n FROM @.counter WHERE tenant = $1 AND scope = $2 AND subject = $3`), tenant, scope, subject)
-	if err != nil {
-		return s, err
-	}
 	var facet, value string
 	var n int64
-	_, err = pgx.ForEachRow(rows, []any{&facet, &value, &n}, func() error {
+	err := r.serving.ForEach(ctx, tenant, `SELECT facet, value, n FROM @.counter WHERE tenant = $1 AND scope = $2 AND subject = $3`, []any{tenant, scope, subject}, []any{&facet, &value, &n}, func() error {
 		switch {
 		case facet == "attendees":
 			s.Attendees, s.found = n, true
