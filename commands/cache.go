@@ -6,7 +6,11 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/key"
+	"github.com/calendar-invite-server/cis/domain/member"
 	"github.com/calendar-invite-server/cis/domain/organizer"
+	"github.com/calendar-invite-server/cis/domain/schema"
+	"github.com/calendar-invite-server/cis/domain/tenant"
 )
 
 const (
@@ -28,15 +32,8 @@ type cached[S any] struct {
 // Event returns an event as it was at most a second ago; what this process changed is seen at once. The zero State
 // says that there is none.
 func (h *Handler) Event(ctx context.Context, uid string) (event.State, error) {
-	if s, ok := h.events.get(uid, time.Now()); ok {
-		return s, nil
-	}
-	read := time.Now()
-	seen, err := load(ctx, h.log, event.Stream(uid), event.Evolve)
-	if err == nil && seen.State.Exists { // guesses of strangers must not fill the cache
-		h.events.put(uid, cached[event.State]{seen.State, read})
-	}
-	return seen.State, err
+	// Guesses of strangers must not fill the cache.
+	return cachedLoad(ctx, h, &h.events, uid, event.Stream(uid), event.Evolve, func(s event.State) bool { return s.Exists })
 }
 
 // FreshEvent returns an event as it is now, past the cache.
@@ -65,21 +62,51 @@ func (h *Handler) EventAt(ctx context.Context, uid string, revision int) (event.
 
 // Organizer returns an account, as fresh as [Handler.Event] is. The zero State says that it was never seen.
 func (h *Handler) Organizer(ctx context.Context, id string) (organizer.State, error) {
-	if s, ok := h.organizers.get(id, time.Now()); ok {
-		return s, nil
-	}
-	read := time.Now()
-	seen, err := load(ctx, h.log, organizer.Stream(id), organizer.Evolve)
-	if err == nil {
-		h.organizers.put(id, cached[organizer.State]{seen.State, read})
-	}
-	return seen.State, err
+	return cachedLoad(ctx, h, &h.organizers, id, organizer.Stream(id), organizer.Evolve, func(organizer.State) bool { return true })
 }
 
 // FreshOrganizer returns an account as it is now, past the cache.
 func (h *Handler) FreshOrganizer(ctx context.Context, id string) (organizer.State, error) {
 	h.organizers.forget(id)
 	return h.Organizer(ctx, id)
+}
+
+// Key returns an API key, as fresh as [Handler.Event] is. The zero State says that there is none.
+func (h *Handler) Key(ctx context.Context, id string) (key.State, error) {
+	return cachedLoad(ctx, h, &h.keys, id, key.Stream(id), key.Evolve, func(s key.State) bool { return s.Exists })
+}
+
+// Member returns what somebody who signs in may do, as fresh as [Handler.Event] is.
+func (h *Handler) Member(ctx context.Context, personID string) (member.State, error) {
+	return cachedLoad(ctx, h, &h.members, personID, member.Stream(personID), member.Evolve, func(member.State) bool { return true })
+}
+
+// Tenants returns all tenants, as fresh as [Handler.Event] is.
+func (h *Handler) Tenants(ctx context.Context) (tenant.State, error) {
+	return cachedLoad(ctx, h, &h.tenants, "", tenant.Stream, tenant.Evolve, func(tenant.State) bool { return true })
+}
+
+// Tenant returns one of them. It fails with [tenant.ErrUnknown].
+func (h *Handler) Tenant(ctx context.Context, code string) (tenant.Tenant, error) {
+	all, err := h.Tenants(ctx)
+	t, known := all.Of(code)
+	if err == nil && !known {
+		err = tenant.ErrUnknown
+	}
+	return t, err
+}
+
+// cachedLoad folds a stream unless that was done a moment ago. What nobody should make us remember is not kept.
+func cachedLoad[S any, F schema.Fact](ctx context.Context, h *Handler, c *cache[S], id, stream string, evolve func(S, F) S, keep func(S) bool) (S, error) {
+	if s, ok := c.get(id, time.Now()); ok {
+		return s, nil
+	}
+	read := time.Now()
+	seen, err := load(ctx, h.log, stream, evolve)
+	if err == nil && keep(seen.State) {
+		c.put(id, cached[S]{seen.State, read})
+	}
+	return seen.State, err
 }
 
 func (c *cache[S]) get(id string, now time.Time) (S, bool) {

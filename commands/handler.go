@@ -11,22 +11,39 @@ import (
 	"github.com/calendar-invite-server/cis/domain/bulk"
 	"github.com/calendar-invite-server/cis/domain/decider"
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/fault"
 	"github.com/calendar-invite-server/cis/domain/identity"
 	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/key"
 	"github.com/calendar-invite-server/cis/domain/mail"
+	"github.com/calendar-invite-server/cis/domain/member"
 	"github.com/calendar-invite-server/cis/domain/notice"
 	"github.com/calendar-invite-server/cis/domain/order"
 	"github.com/calendar-invite-server/cis/domain/organizer"
 	"github.com/calendar-invite-server/cis/domain/recipient"
 	"github.com/calendar-invite-server/cis/domain/schema"
+	"github.com/calendar-invite-server/cis/domain/signin"
+	"github.com/calendar-invite-server/cis/domain/tenant"
+	"github.com/calendar-invite-server/cis/domain/webhook"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
+	"github.com/calendar-invite-server/cis/internal/facts"
+	"github.com/google/uuid"
 )
 
 // Log is what commands need of the log.
 type Log interface {
 	Load(ctx context.Context, stream string) ([]schema.Fact, eventstore.Revision, error)
 	Append(ctx context.Context, stream string, expected eventstore.Revision, meta Meta, facts ...schema.Fact) (eventstore.Appended, error)
+	Find(ctx context.Context, stream string, id uuid.UUID) (facts.Recorded, bool, error)
 }
+
+// Refusals of what a caller insists on.
+var (
+	// ErrMoved says that the stream is not at the revision the caller wants to change.
+	ErrMoved = &fault.Error{Kind: fault.Conflict, Code: "revision-moved", Title: "somebody changed this meanwhile: read it again"}
+	// ErrReused says that an idempotency key was used for something else.
+	ErrReused = &fault.Error{Kind: fault.Conflict, Code: "idempotency-key-reused", Title: "this Idempotency-Key was used for another request"}
+)
 
 // Command is a decision that knows which stream it is about.
 type Command[State, Fact any] interface {
@@ -40,6 +57,9 @@ type Handler struct {
 	limits     Limits
 	events     cache[event.State]
 	organizers cache[organizer.State]
+	keys       cache[key.State]
+	members    cache[member.State]
+	tenants    cache[tenant.State]
 	desk       desk
 }
 
@@ -90,6 +110,46 @@ func (h *Handler) ForOrganizer(ctx context.Context, meta Meta, c Command[organiz
 // ForIdentity carries out a command about what an address speaks for.
 func (h *Handler) ForIdentity(ctx context.Context, meta Meta, c Command[identity.State, identity.Fact]) (Done, error) {
 	return handle(ctx, h, meta, identity.Evolve, c)
+}
+
+// ForTenant carries out a command about a tenant.
+func (h *Handler) ForTenant(ctx context.Context, meta Meta, c Command[tenant.State, tenant.Fact]) (Done, error) {
+	defer h.tenants.forget("")
+	return handle(ctx, h, meta, tenant.Evolve, c)
+}
+
+// ForKey carries out a command about an API key.
+func (h *Handler) ForKey(ctx context.Context, meta Meta, c Command[key.State, key.Fact]) (Done, error) {
+	defer h.keys.forget(strings.TrimPrefix(c.Stream(), key.StreamPrefix))
+	return handle(ctx, h, meta, key.Evolve, c)
+}
+
+// ForMember carries out a command about somebody who signs in.
+func (h *Handler) ForMember(ctx context.Context, meta Meta, c Command[member.State, member.Fact]) (Done, error) {
+	defer h.members.forget(strings.TrimPrefix(c.Stream(), member.StreamPrefix))
+	return handle(ctx, h, meta, member.Evolve, c)
+}
+
+// ForSignIn carries out a command about a link to sign in with.
+func (h *Handler) ForSignIn(ctx context.Context, meta Meta, c Command[signin.State, signin.Fact]) (Done, error) {
+	return handle(ctx, h, meta, signin.Evolve, c)
+}
+
+// SignIn returns a link to sign in with as it is now.
+func (h *Handler) SignIn(ctx context.Context, id string) (signin.State, error) {
+	seen, err := load(ctx, h.log, signin.Stream(id), signin.Evolve)
+	return seen.State, err
+}
+
+// ForWebhook carries out a command about an endpoint.
+func (h *Handler) ForWebhook(ctx context.Context, meta Meta, c Command[webhook.State, webhook.Fact]) (Done, error) {
+	return handle(ctx, h, meta, webhook.Evolve, c)
+}
+
+// Webhook returns an endpoint as it is now.
+func (h *Handler) Webhook(ctx context.Context, id string) (webhook.State, error) {
+	seen, err := load(ctx, h.log, webhook.Stream(id), webhook.Evolve)
+	return seen.State, err
 }
 
 // ForOrder carries out a command about an order and returns it as it is then.
@@ -180,13 +240,34 @@ func handle[S any, F schema.Fact](ctx context.Context, h *Handler, meta Meta, ev
 	if err != nil {
 		return Done{}, err
 	}
+	if meta.If != nil && (seen.Revision < 0 || uint64(seen.Revision) != *meta.If) {
+		return Done{}, ErrMoved
+	}
 	return handleFrom(ctx, h, meta, evolve, c, seen)
+}
+
+// before finds what the same call led to when it came before.
+func (h *Handler) before(ctx context.Context, meta Meta, stream string) (Done, bool, error) {
+	if meta.Request == "" {
+		return Done{}, false, nil
+	}
+	rec, found, err := h.log.Find(ctx, stream, meta.FactID(0))
+	if err != nil || !found {
+		return Done{}, false, err
+	}
+	if was, err := rec.Meta(); err != nil || was.Request != meta.Request {
+		return Done{}, false, errors.Join(err, ErrReused)
+	}
+	return Done{Facts: 1, Position: rec.Position, Revision: eventstore.Revision(rec.Revision), Last: rec.Fact}, true, nil
 }
 
 // handleFrom is the one loop: decide, append where the state was seen; whoever loses the race for that revision looks
 // again and decides anew.
 func handleFrom[S any, F schema.Fact](ctx context.Context, h *Handler, meta Meta, evolve func(S, F) S, c Command[S, F], seen Seen[S]) (Done, error) {
 	for attempt := 1; ; attempt++ {
+		if done, again, err := h.before(ctx, meta, c.Stream()); err != nil || again {
+			return done, err
+		}
 		decided, err := c.Decide(seen.State)
 		if err != nil || len(decided) == 0 {
 			return Done{}, err
@@ -198,6 +279,9 @@ func handleFrom[S any, F schema.Fact](ctx context.Context, h *Handler, meta Meta
 		res, err := h.log.Append(ctx, c.Stream(), seen.Revision, meta, list...)
 		if err == nil {
 			return Done{Facts: len(list), Position: res.Position, Revision: eventstore.Revision(res.Revision), Last: list[len(list)-1]}, nil
+		}
+		if errors.Is(err, eventstore.ErrWrongRevision) && meta.If != nil {
+			return Done{}, ErrMoved
 		}
 		if !errors.Is(err, eventstore.ErrWrongRevision) || attempt == maxAttempts {
 			return Done{}, fmt.Errorf("%T: %w", c, err)

@@ -24,6 +24,14 @@ func From(actor, tenant, cause string, n int) Meta {
 
 // aside is the Meta of a command that another one needs carried out beside it.
 func aside(m Meta, what string) Meta {
-	m.Command = uuid.NewSHA1(m.Command, []byte(what))
+	m.Command, m.If = uuid.NewSHA1(m.Command, []byte(what)), nil
+	return m
+}
+
+// Again is the Meta of a call that a caller may repeat: the same key of the same caller is the same command, whatever
+// happens in between. request is a fingerprint of what was asked, so that a key is not used for something else.
+func Again(m Meta, caller, key, request string) Meta {
+	m.Command = uuid.NewSHA1(namespace, fmt.Appendf(nil, "again/%s/%s/%s", m.Tenant, caller, key))
+	m.Request = request
 	return m
 }

@@ -18,13 +18,18 @@ import (
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/identity"
 	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/key"
 	"github.com/calendar-invite-server/cis/domain/logbook"
 	"github.com/calendar-invite-server/cis/domain/mail"
+	"github.com/calendar-invite-server/cis/domain/member"
 	"github.com/calendar-invite-server/cis/domain/notice"
 	"github.com/calendar-invite-server/cis/domain/order"
 	"github.com/calendar-invite-server/cis/domain/organizer"
 	"github.com/calendar-invite-server/cis/domain/recipient"
 	"github.com/calendar-invite-server/cis/domain/schema"
+	"github.com/calendar-invite-server/cis/domain/signin"
+	"github.com/calendar-invite-server/cis/domain/tenant"
+	"github.com/calendar-invite-server/cis/domain/webhook"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/vault"
 	"github.com/google/uuid"
@@ -32,7 +37,8 @@ import (
 
 // Registry knows every fact of the domain.
 var Registry = schema.Join(event.Schema, invitation.Schema, mail.Schema, notice.Schema, recipient.Schema,
-	organizer.Schema, identity.Schema, order.Schema, bulk.Schema, logbook.Schema)
+	organizer.Schema, identity.Schema, order.Schema, bulk.Schema, logbook.Schema,
+	tenant.Schema, key.Schema, member.Schema, signin.Schema, webhook.Schema)
 
 // Meta is what is stored beside every fact: who caused it and what it belongs to.
 type Meta struct {
@@ -41,6 +47,10 @@ type Meta struct {
 	Correlation string    `json:"correlation,omitempty"` // everything that started with the same mail or call
 	Causation   string    `json:"causation,omitempty"`   // what directly led to the command
 	Actor       string    `json:"actor,omitempty"`       // what kind of caller: mail, api, courier
+	By          string    `json:"by,omitempty"`          // which of them: key:ID, member:PERSON; nobody's address
+	Request     string    `json:"request,omitempty"`     // fingerprint of the call's body, if it may come again
+
+	If *uint64 `json:"-"` // the revision the stream must be at, if the caller insists on one
 }
 
 // FactID is the id of a command's n-th fact: the same command, carried out again, proposes the same ids.
@@ -133,6 +143,21 @@ func (l *Log) Load(ctx context.Context, stream string) ([]schema.Fact, eventstor
 		last = eventstore.Revision(r.Revision)
 	}
 	return out, last, nil
+}
+
+// Find looks for a fact of a stream by its id.
+func (l *Log) Find(ctx context.Context, stream string, id uuid.UUID) (rec Recorded, found bool, err error) {
+	records, err := l.store.ReadStream(ctx, stream, 0)
+	if isNotFound(err) {
+		return rec, false, nil
+	}
+	for _, r := range records {
+		if r.ID == id {
+			rec, err = Decode(r)
+			return rec, err == nil, err
+		}
+	}
+	return rec, false, err
 }
 
 // Decode reads a record without opening what is sealed in it. It fails with [schema.ErrUnknownName].
