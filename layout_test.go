@@ -143,20 +143,32 @@ func tests(t *testing.T) map[string]bool {
 	return all
 }
 
-// TestNothingFetches fails when something could make a request to an address that came in a mail: only the webhook of
-// Amazon's notifications asks others, and only Amazon.
+// asking are the only places that make requests, and to whom.
+var asking = map[string]string{
+	"ingest/webhook/":       "Amazon's notifications: Amazon only",
+	"ingest/access/oidc.go": "the identity provider that the configuration names",
+	"notifier/webhooks/":    "endpoints that somebody with a key registered, and no private network",
+	"cmd/cis/stage.go":      "the demo's own server",
+}
+
+// TestNothingFetches fails when something else could make a request: to an address that came in a mail, say.
 func TestNothingFetches(t *testing.T) {
-	client := regexp.MustCompile(`http\.(Get|Post|Head|PostForm|NewRequest|NewRequestWithContext|DefaultClient|DefaultTransport|Client\b)`)
-	eachFile(t, func(path, part string, test bool, _ []string) {
-		if test || part == "cmd" && strings.HasSuffix(path, "stage.go") || strings.HasPrefix(filepath.ToSlash(path), "ingest/webhook/") {
+	client := regexp.MustCompile(`http\.(Get\b|Post\b|Head\b|PostForm|NewRequest|NewRequestWithContext|DefaultClient|DefaultTransport|Client\b)`)
+	eachFile(t, func(path, _ string, test bool, _ []string) {
+		if test {
 			return
+		}
+		for place := range asking {
+			if strings.HasPrefix(filepath.ToSlash(path), place) {
+				return
+			}
 		}
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if m := client.Find(data); m != nil {
-			t.Errorf("%s uses %s: nothing here makes requests", path, m)
+			t.Errorf("%s uses %s: only what asking lists makes requests", path, m)
 		}
 	})
 }

@@ -2,12 +2,14 @@ package commands
 
 import (
 	"context"
+	"errors"
 
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/fault"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/organizer"
 	"github.com/calendar-invite-server/cis/domain/recipient"
+	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 )
 
@@ -17,20 +19,41 @@ type Limits struct {
 	Invites int // bulk invitations to an event; 0: any number
 }
 
-// EventLimit is how many events an account may have; 0: any number.
-func (h *Handler) EventLimit(s organizer.State) int {
-	free := s.Free(h.limits.Events)
-	if free < 0 {
-		return 0
+// limitsOf are a tenant's: its own, or the installation's.
+func (h *Handler) limitsOf(ctx context.Context, code string) (Limits, error) {
+	l := h.limits
+	t, err := h.Tenant(ctx, code)
+	if errors.Is(err, tenant.ErrUnknown) {
+		return l, nil
 	}
-	return free + len(s.Slots)
+	if t.Settings.Events != nil {
+		l.Events = *t.Settings.Events
+	}
+	if t.Settings.Invites != nil {
+		l.Invites = *t.Settings.Invites
+	}
+	return l, err
+}
+
+// EventLimit is how many events an account may have; 0: any number.
+func (h *Handler) EventLimit(ctx context.Context, s organizer.State) (int, error) {
+	limits, err := h.limitsOf(ctx, s.Tenant)
+	free := s.Free(limits.Events)
+	if free < 0 || err != nil {
+		return 0, err
+	}
+	return free + len(s.Slots), nil
 }
 
 // CreateEvent carries out the command. A new event takes one of its organizer's slots first, on the organizer's own
 // stream, so that the limit is strict; both streams are derived, so that a redelivery completes what a crash left half
 // done. What is refused for the account's sake is recorded on the event's stream.
 func (h *Handler) CreateEvent(ctx context.Context, meta Meta, c CreateEvent) (Done, error) {
-	c.InviteLimit = h.limits.Invites
+	limits, err := h.limitsOf(ctx, c.Tenant)
+	if err != nil {
+		return Done{}, err
+	}
+	c.InviteLimit = limits.Invites
 	seen, err := load(ctx, h.log, c.Stream(), event.Evolve)
 	if err != nil {
 		return Done{}, err
@@ -41,13 +64,13 @@ func (h *Handler) CreateEvent(ctx context.Context, meta Meta, c CreateEvent) (Do
 	if seen.State.Exists {
 		err = h.Active(ctx, c.OrganizerID)
 	} else {
-		_, err = h.ForOrganizer(ctx, aside(meta, "slot"), TakeSlot{
+		_, err = h.ForOrganizer(ctx, Aside(meta, "slot"), TakeSlot{
 			Organizer: organizer.Ref{Tenant: c.Tenant, OrganizerID: c.OrganizerID}, Address: c.OrganizerAddress, Name: c.OrganizerName,
-			EventUID: c.UID, Limit: h.limits.Events,
+			EventUID: c.UID, Limit: limits.Events,
 		})
 	}
 	if why, refused := fault.From(err); refused {
-		if _, err := h.ForEvent(ctx, aside(meta, "denied"), DenyEvent{Tenant: c.Tenant, UID: c.UID, OrganizerID: c.OrganizerID, Reason: why.Code}); err != nil {
+		if _, err := h.ForEvent(ctx, Aside(meta, "denied"), DenyEvent{Tenant: c.Tenant, UID: c.UID, OrganizerID: c.OrganizerID, Reason: why.Code}); err != nil {
 			return Done{}, err
 		}
 	}

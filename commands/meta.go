@@ -22,8 +22,8 @@ func From(actor, tenant, cause string, n int) Meta {
 	}
 }
 
-// aside is the Meta of a command that another one needs carried out beside it.
-func aside(m Meta, what string) Meta {
+// Aside is the Meta of a command that is carried out beside another one.
+func Aside(m Meta, what string) Meta {
 	m.Command, m.If = uuid.NewSHA1(m.Command, []byte(what)), nil
 	return m
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/internal/recur"
 )
 
 // Change is a difference between what an attendee knew and what holds now, in words.
@@ -20,8 +21,8 @@ func changes(was, is event.Content) (list []Change) {
 	}
 	add("Title", was.Summary, is.Summary)
 	if !was.SameTime(is) {
-		add("Time", when(was.Start, was.End), when(is.Start, is.End))
-		add("Repeats", repeats(was), repeats(is))
+		add("Time", recur.When(was.Start, was.End), recur.When(is.Start, is.End))
+		add("Repeats", recur.Repeats(was), recur.Repeats(is))
 	}
 	add("Place", was.Location, is.Location)
 	if was.Description != is.Description {

@@ -2,13 +2,13 @@ package notifier
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"mime"
 	"net/mail"
 	"strings"
 	"time"
 
-	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/notice"
 	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/dkimsign"
@@ -19,7 +19,7 @@ import (
 
 // Composer writes mails.
 type Composer struct {
-	addresses address.Book
+	addresses *address.Directory
 	publicURL string
 	signer    *dkimsign.Signer
 	templates *Templates
@@ -32,7 +32,7 @@ type Composer struct {
 }
 
 // NewComposer makes a composer. Mails are signed if there is a signer.
-func NewComposer(addresses address.Book, publicURL string, signer *dkimsign.Signer, templates *Templates) *Composer {
+func NewComposer(addresses *address.Directory, publicURL string, signer *dkimsign.Signer, templates *Templates) *Composer {
 	return &Composer{addresses: addresses, publicURL: strings.TrimSuffix(publicURL, "/"), signer: signer, templates: templates, Alarm: 15 * time.Minute}
 }
 
@@ -47,23 +47,21 @@ func (c *Composer) template(l *letter) string {
 // compose writes a letter as MIME, signed. It fails with errTemplate.
 func (c *Composer) compose(l *letter, now time.Time) (Envelope, error) {
 	v := c.view(l)
-	language := l.own.Language
-	if language == "" {
-		language = c.Language
-	}
+	book, own := c.addresses.Of(l.tenant), c.addresses.Settings(l.tenant)
+	language := cmp.Or(l.own.Language, own.Language, c.Language)
 	name := c.template(l)
 	subject, text, html, err := c.templates.find(l.tenant, language).render(name, v)
 	if err != nil {
 		return Envelope{}, err
 	}
-	env := Envelope{From: c.addresses.Bounce(l.bounce), To: l.to.Address, ID: l.token + "@" + c.addresses.Domain}
+	env := Envelope{From: book.Bounce(l.bounce), To: l.to.Address, ID: l.token + "@" + book.Domain}
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithEncoding(gomail.EncodingQP))
 	msg.ToMailAddress(&mail.Address{Name: oneLine(l.to.Name), Address: l.to.Address})
 	msg.Subject(subject)
 	msg.SetMessageIDWithValue(env.ID)
 	msg.SetDateWithValue(now.UTC())
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834 §5
-	msg.SetGenHeader(address.LoopHeader, c.addresses.Domain)
+	msg.SetGenHeader(address.LoopHeader, book.Domain)
 	if v.UnsubscribeURL != "" {
 		msg.SetGenHeader("List-Unsubscribe", "<"+v.UnsubscribeURL+">, <mailto:"+l.unsub.mail+">") // RFC 2369
 		if strings.HasPrefix(v.UnsubscribeURL, "https:") {
@@ -79,7 +77,7 @@ func (c *Composer) compose(l *letter, now time.Time) (Envelope, error) {
 	if _, err := msg.WriteTo(&out); err != nil {
 		return Envelope{}, fmt.Errorf("writing a mail: %w", err)
 	}
-	env.Data, err = c.signer.Sign(out.Bytes())
+	env.Data, err = c.signer.SignFrom(out.Bytes(), book.Domain)
 	return env, err
 }
 
@@ -93,13 +91,13 @@ func (c *Composer) complete(msg *gomail.Msg, l *letter, v view, method string, n
 		}
 		return c.attach(msg, l, v, method, now)
 	}
-	sender := c.Sender
-	if sender == "" {
-		sender = c.addresses.Notices()
+	sender, name := c.Sender, cmp.Or(oneLine(c.addresses.Settings(l.tenant).Sender), "Calendar Invite Server")
+	if book := c.addresses.Of(l.tenant); sender == "" || book != c.addresses.Own() {
+		sender = book.Notices()
 	}
-	msg.FromMailAddress(&mail.Address{Name: "Calendar Invite Server", Address: sender})
+	msg.FromMailAddress(&mail.Address{Name: name, Address: sender})
 	if l.reply != "" {
-		msg.ReplyToMailAddress(&mail.Address{Name: "Calendar Invite Server", Address: l.reply})
+		msg.ReplyToMailAddress(&mail.Address{Name: name, Address: l.reply})
 	}
 	if l.kind == string(notice.Forward) || l.kind == string(notice.Operator) {
 		return forward(msg, l)
@@ -136,64 +134,6 @@ func forward(msg *gomail.Msg, l *letter) error {
 		msg.ReplyToMailAddress(&mail.Address{Name: oneLine(l.about.Name), Address: l.about.Address})
 	}
 	return msg.AttachReader("original.eml", bytes.NewReader(l.original), gomail.WithFileContentType("application/octet-stream"), gomail.WithFileEncoding(gomail.EncodingB64))
-}
-
-// repeats says how a series repeats, in few words; empty for a single event.
-func repeats(c event.Content) string {
-	if c.Recurrence.IsZero() {
-		return ""
-	}
-	words := map[string]string{"DAILY": "every day", "WEEKLY": "every week", "MONTHLY": "every month", "YEARLY": "every year"}
-	parts := map[string]string{}
-	for p := range strings.SplitSeq(c.Recurrence.Rule, ";") {
-		name, value, _ := strings.Cut(p, "=")
-		parts[name] = value
-	}
-	said := words[parts["FREQ"]]
-	switch {
-	case said == "":
-		return "on several dates"
-	case parts["INTERVAL"] != "" && parts["INTERVAL"] != "1":
-		said = fmt.Sprintf("every %s %ss", parts["INTERVAL"], strings.TrimPrefix(said, "every "))
-	}
-	if n := parts["COUNT"]; n != "" {
-		said += ", " + n + " times"
-	}
-	if until, err := time.Parse("20060102", parts["UNTIL"][:min(8, len(parts["UNTIL"]))]); err == nil {
-		said += ", until " + until.Format("2 Jan 2006")
-	}
-	return said
-}
-
-// when says a time the way the organizer wrote it.
-func when(from, to event.Moment) string {
-	start, err1 := parseLocal(from)
-	end, err2 := parseLocal(to)
-	if err1 != nil || err2 != nil {
-		return from.Local
-	}
-	if from.AllDay {
-		if end = end.AddDate(0, 0, -1); end.After(start) { // the end is exclusive
-			return start.Format("Mon 2 Jan 2006") + " – " + end.Format("Mon 2 Jan 2006")
-		}
-		return start.Format("Mon 2 Jan 2006")
-	}
-	zone := from.TZID
-	if zone == "" {
-		zone = "UTC"
-	}
-	layout := "15:04"
-	if start.Format("20060102") != end.Format("20060102") {
-		layout = "Mon 2 Jan 2006 15:04"
-	}
-	return fmt.Sprintf("%s – %s (%s)", start.Format("Mon 2 Jan 2006 15:04"), end.Format(layout), zone)
-}
-
-func parseLocal(m event.Moment) (time.Time, error) {
-	if m.AllDay {
-		return time.Parse("2006-01-02", m.Local)
-	}
-	return time.Parse("2006-01-02T15:04:05", m.Local)
 }
 
 // headline reads who a mail is from and what it says it is about.

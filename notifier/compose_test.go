@@ -30,7 +30,7 @@ func composer(t testing.TB) *Composer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewComposer(address.NewBook("cis.example", ""), "https://cis.example/", nil, templates)
+	return NewComposer(address.NewDirectory(address.NewBook("cis.example", ""), nil), "https://cis.example/", nil, templates)
 }
 
 func aLetter(kind string) *letter {
@@ -61,6 +61,8 @@ func aLetter(kind string) *letter {
 		l.before = ev
 		l.before.Content.Location, l.before.Content.Description = "The hall", "Bring a chair."
 		l.before.Content.Start.Local, l.before.Content.End.Local = "2026-12-03T10:00:00", "2026-12-03T11:30:00"
+	case "sign-in":
+		l.event, l.code = event.State{}, "K7QX2M"
 	case "report", "bulk-summary":
 		l.file = sample.file
 	}
@@ -218,7 +220,7 @@ func TestWhen(t *testing.T) {
 		"Fri 4 Dec 2026":                  {Start: day("2026-12-04"), End: day("2026-12-05")},
 		"Fri 4 Dec 2026 – Sat 5 Dec 2026": {Start: day("2026-12-04"), End: day("2026-12-06")},
 	} {
-		if got := when(c.Start, c.End); got != want {
+		if got := recur.When(c.Start, c.End); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

@@ -29,7 +29,7 @@ type Options struct {
 	Pool      *pgxpool.Pool
 	Handler   *commands.Handler
 	Keys      secret.Keys
-	Addresses address.Book
+	Addresses *address.Directory
 	Transport Transport
 	Composer  *Composer
 	Mails     Mails

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/bulk"
@@ -53,16 +54,27 @@ func (c *Couriers) decideNotice(ctx context.Context, o owed) (verdict, error) {
 		err = c.aboutOrder(ctx, o, l)
 	case notice.BulkSummary:
 		err = c.aboutTable(ctx, o, l)
+	case notice.SignIn:
+		err = c.aboutSignIn(ctx, o, l)
 	default:
 		err = c.aboutMail(ctx, o, l)
 	}
 	if err != nil {
 		return verdict{}, err
 	}
-	if l.to.Address == "" || o.silent() {
+	if l.to.Address == "" || o.silent() && o.Kind != string(notice.SignIn) {
 		return verdict{done: 1}, nil
 	}
 	return c.notice(o, l), nil
+}
+
+// aboutSignIn writes a link to sign in with. One that is not good any more is not worth a mail.
+func (c *Couriers) aboutSignIn(ctx context.Context, o owed, l *letter) error {
+	s, err := c.opts.Handler.SignIn(ctx, o.Subject)
+	if err == nil && s.Good(time.Now()) {
+		l.to, l.code = person{Address: s.Address}, s.Code
+	}
+	return err
 }
 
 // toOrganizer addresses a letter to an organizer.
@@ -70,7 +82,10 @@ func (c *Couriers) toOrganizer(ctx context.Context, o owed, l *letter) (err erro
 	if l.own, err = c.opts.Handler.Organizer(ctx, o.Recipient); err != nil {
 		return err
 	}
-	l.to, l.limit = person{l.own.Address, l.own.Name}, c.opts.Handler.EventLimit(l.own)
+	if l.limit, err = c.opts.Handler.EventLimit(ctx, l.own); err != nil {
+		return err
+	}
+	l.to = person{l.own.Address, l.own.Name}
 	if l.own.Address != "" {
 		return nil
 	}
@@ -96,7 +111,7 @@ func (c *Couriers) aboutEvent(ctx context.Context, o owed, l *letter, uid string
 		return nil
 	}
 	token, err := c.opts.Keys.AddressToken("event", uid, o.Recipient)
-	l.reply = c.opts.Addresses.Dialogue(token)
+	l.reply = c.opts.Addresses.Of(o.Tenant).Dialogue(token)
 	return err
 }
 

@@ -50,7 +50,7 @@ type letter struct {
 }
 
 // pass stands for a recipient and an event, in a link and in an address.
-type pass struct{ link, mail string }
+type pass struct{ link, mail, rsvp string }
 
 // file is attached to a mail.
 type file struct {
@@ -105,7 +105,7 @@ func (c *Couriers) decide(ctx context.Context, o owed, now time.Time) (verdict, 
 		return verdict{wait: heldPause}, nil // the ledger will know in a moment
 	}
 	v.letter.own, v.letter.tenant = own, o.Tenant
-	v.letter.unsub, err = c.passes(o.Subject, o.Recipient)
+	v.letter.unsub, err = c.passes(o.Tenant, o.Subject, o.Recipient)
 	if err == nil && v.letter.kind == "update" {
 		err = c.compare(ctx, o, v.letter, seen.State)
 	}
@@ -118,7 +118,7 @@ func (c *Couriers) decide(ctx context.Context, o owed, now time.Time) (verdict, 
 			return v, nil
 		}
 		v.letter.own, v.letter.tenant = own, o.Tenant
-		v.letter.unsub, err = c.passes(o.Subject, o.Recipient)
+		v.letter.unsub, err = c.passes(o.Tenant, o.Subject, o.Recipient)
 	}
 	return v, err
 }
@@ -147,13 +147,17 @@ func (l *letter) reverted() bool {
 }
 
 // passes are what lets a recipient say that they want no more.
-func (c *Couriers) passes(uid, recipient string) (pass, error) {
+func (c *Couriers) passes(tenant, uid, recipient string) (pass, error) {
 	link, err := c.opts.Keys.InvitationToken(unsubscribe, uid, recipient)
 	if err != nil {
 		return pass{}, err
 	}
+	rsvp, err := c.opts.Keys.InvitationToken("rsvp", uid, recipient)
+	if err != nil {
+		return pass{}, err
+	}
 	tag, err := c.opts.Keys.PersonToken(unsubscribe, recipient)
-	return pass{link: link, mail: c.opts.Addresses.Unsubscribe(tag)}, err
+	return pass{link: link, rsvp: rsvp, mail: c.opts.Addresses.Of(tenant).Unsubscribe(tag)}, err
 }
 
 // unsubscribe is what the passes are good for.

@@ -47,6 +47,7 @@ var methods = map[string]string{
 	string(notice.Undone):            "",
 	string(notice.Help):              "",
 	string(notice.BulkSummary):       "",
+	string(notice.SignIn):            "",
 	string(notice.Operator):          "",
 }
 

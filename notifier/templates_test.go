@@ -136,7 +136,7 @@ func TestTemplatesForOldEngines(t *testing.T) {
 
 // TestTemplateMissing: a mail whose template does not work is not lost.
 func TestTemplateMissing(t *testing.T) {
-	c := NewComposer(address.NewBook("cis.example", ""), "https://cis.example", nil, &Templates{sets: map[setKey]*set{}})
+	c := NewComposer(address.NewDirectory(address.NewBook("cis.example", ""), nil), "https://cis.example", nil, &Templates{sets: map[setKey]*set{}})
 	if _, err := c.compose(aLetter("invite"), golden); !errors.Is(err, errTemplate) {
 		t.Errorf("got %v", err)
 	}

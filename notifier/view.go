@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"cmp"
 	"maps"
 	"net/url"
 	"slices"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/calendar-invite-server/cis/domain/bulk"
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/notice"
 	"github.com/calendar-invite-server/cis/domain/order"
+	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/recur"
 )
 
@@ -24,6 +27,8 @@ type view struct {
 	EventURL                             string `as:"event_url"`
 	InviteURL                            string `as:"invite_url"`
 	DashboardURL                         string `as:"dashboard_url"`
+	SignInURL                            string `as:"sign_in_url"`
+	RSVPURL                              string `as:"rsvp_url"` // where an attendee answers in a browser
 	Reply                                string // address that answers go to
 	UnsubscribeURL                       string `as:"unsubscribe_url"`
 	Footer                               string
@@ -66,11 +71,11 @@ const maxProblems = 10
 func (c *Composer) view(l *letter) view {
 	ev := l.event
 	v := view{
-		Summary: oneLine(ev.Content.Summary), Description: ev.Content.Description, Location: ev.Content.Location, When: when(ev.Content.Start, ev.Content.End),
+		Summary: oneLine(ev.Content.Summary), Description: ev.Content.Description, Location: ev.Content.Location, When: recur.When(ev.Content.Start, ev.Content.End),
 		Organizer: oneLine(ev.OrganizerName), Name: oneLine(l.to.Name), UID: ev.UID, MailTo: ev.OrganizerAddress, To: l.to.Address,
-		EventURL: c.publicURL + "/event/" + ev.UID, DashboardURL: c.publicURL, Footer: c.Footer, Reply: l.reply,
+		EventURL: c.publicURL + "/event/" + ev.UID, DashboardURL: c.publicURL, Footer: cmp.Or(c.addresses.Settings(l.tenant).Footer, c.Footer), Reply: l.reply,
 		Events: len(l.own.Slots), EventLimit: l.limit, Status: string(ev.Status), Answer: answer(l.partstat),
-		Instance: l.instance != "", Repeats: repeats(ev.Content), About: oneLine(l.about.Name), AboutAddress: l.about.Address,
+		Instance: l.instance != "", Repeats: recur.Repeats(ev.Content), About: oneLine(l.about.Name), AboutAddress: l.about.Address,
 		Reason: l.reason, Detail: l.detail, Advice: advice[l.code], Quote: quote(l.original),
 		Comment: l.counter.Comment, ProposedLocation: l.counter.Location,
 		Product: oneLine(l.item.Name), Order: l.order.Number,
@@ -84,8 +89,14 @@ func (c *Composer) view(l *letter) view {
 	if l.unsub.link != "" {
 		v.UnsubscribeURL = c.publicURL + "/unsubscribe/" + url.PathEscape(l.unsub.link)
 	}
+	if l.kind == string(notice.SignIn) {
+		v.SignInURL = c.publicURL + "/s/" + url.PathEscape(l.code)
+	}
+	if l.unsub.rsvp != "" && !ev.Cancelled() {
+		v.RSVPURL = c.publicURL + "/rsvp/" + url.PathEscape(l.unsub.rsvp)
+	}
 	if !l.counter.Start.IsZero() {
-		v.Proposed = when(l.counter.Start, l.counter.End)
+		v.Proposed = recur.When(l.counter.Start, l.counter.End)
 	}
 	if l.before.Exists {
 		v.Changes = changes(l.before.At(l.instance, recur.Instance).Content, ev.Content)
@@ -199,7 +210,7 @@ func quote(raw []byte) string {
 // sampleView has something in every field, to try templates with.
 func sampleView() view {
 	l := sampleLetter("update")
-	c := &Composer{publicURL: "https://cis.example", Footer: "Example Ltd, 1 Example Street"}
+	c := &Composer{addresses: address.NewDirectory(address.NewBook("cis.example", ""), nil), publicURL: "https://cis.example", Footer: "Example Ltd, 1 Example Street"}
 	return c.view(l)
 }
 
@@ -225,7 +236,7 @@ func sampleLetter(kind string) *letter {
 	l := &letter{
 		kind: kind, to: person{"ann@example.com", "Ann Example"}, event: ev, before: before, partstat: "ACCEPTED", token: strings.Repeat("0123456789", 4), bounce: "sample",
 		about: person{"bob@example.com", "Bob Example"}, code: "time-unresolved", reason: "a time in the calendar cannot be resolved", reply: "event+sample@cis.example",
-		unsub: pass{link: "sample", mail: "unsubscribe+sample@cis.example"}, original: []byte("From: Bob Example <bob@example.com>\r\nSubject: Late\r\n\r\nI come at nine.\r\n"),
+		unsub: pass{link: "sample", rsvp: "sample", mail: "unsubscribe+sample@cis.example"}, original: []byte("From: Bob Example <bob@example.com>\r\nSubject: Late\r\n\r\nI come at nine.\r\n"),
 		limit:   5,
 		numbers: &Counts{Attendees: 120, RSVP: map[string]int64{"accepted": 80, "tentative": 10, "declined": 20, "noaction": 10}, Denied: map[string]int64{"already-invited": 3}},
 		bulk:    bulk.State{Exists: true, Rows: 1000, Done: 1000, Accepted: 990, Refused: []bulk.Row{{Line: 7, Reason: "its email is not a mail address"}, {Line: 9, Reason: "already-invited"}}},

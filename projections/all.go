@@ -5,6 +5,7 @@ package projections
 import (
 	"github.com/calendar-invite-server/cis/internal/facts"
 	"github.com/calendar-invite-server/cis/internal/projector"
+	"github.com/calendar-invite-server/cis/projections/access"
 	"github.com/calendar-invite-server/cis/projections/attendees"
 	"github.com/calendar-invite-server/cis/projections/events"
 	"github.com/calendar-invite-server/cis/projections/organizers"
@@ -18,5 +19,6 @@ func All(log *facts.Log) []projector.Projection {
 		attendees.Projection(log),
 		statistics.Projection(),
 		organizers.Projection(),
+		access.Projection(),
 	}
 }

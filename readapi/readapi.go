@@ -1,223 +1,178 @@
-// Package readapi answers questions over HTTP from the projections: the published routes (see the field names in
-// shapes.go), health, and the page after an invite link.
+// Package readapi answers questions over HTTP from the projections: the published routes at the root, the modern ones
+// below /v1, live updates, health, and the public pages of events.
 //
 // Start reading at [API.Register].
 package readapi
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
+	"context"
+	"encoding/base64"
 	"encoding/json"
 	"log/slog"
-	"net/http"
-	"time"
 
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/key"
+	"github.com/calendar-invite-server/cis/internal/access"
+	"github.com/calendar-invite-server/cis/internal/httpapi"
 	"github.com/calendar-invite-server/cis/internal/problem"
+	"github.com/calendar-invite-server/cis/internal/projector"
+	accessview "github.com/calendar-invite-server/cis/projections/access"
 	"github.com/calendar-invite-server/cis/projections/attendees"
 	"github.com/calendar-invite-server/cis/projections/events"
+	"github.com/calendar-invite-server/cis/projections/organizers"
 	"github.com/calendar-invite-server/cis/projections/statistics"
-	"github.com/gorilla/mux"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
-
-// maxAttendees is how many attendees the published list shows at most.
-const maxAttendees = 100
-
-// maxInstances is how many dates of a series a list has at most.
-const maxInstances = 100
 
 // API serves reads.
 type API struct {
 	events     *events.Reader
 	attendees  *attendees.Reader
 	statistics *statistics.Reader
+	organizers *organizers.Reader
+	access     *accessview.Reader
 	opts       Options
 }
 
 // Options are what the API needs to know.
 type Options struct {
-	Tenant     string
-	KeyHash    [sha256.Size]byte // of the admin key
-	EventLimit int               // events in a list at most
-	Log        *slog.Logger
+	EventLimit int // events in a published list at most
+	// OrganizerID is whose account an address belongs to.
+	OrganizerID func(ctx context.Context, tenant, address string) (string, error)
+	// TenantOfEvent and TenantOfOrganizer say whose something public is, for pages that nobody needs a key for.
+	TenantOfEvent     func(ctx context.Context, uid string) (string, error)
+	TenantOfOrganizer func(ctx context.Context, id string) (string, error)
+	PublicURL         string
+	History           History
+	// Still says whether a caller may still do what they could when they came; nil: yes.
+	Still func(ctx context.Context, p access.Principal) (bool, error)
+	Live  *Live
+	// Status is how far the read models are in this process.
+	Status func() []projector.Status
+	Log    *slog.Logger
 }
 
 // New makes the API over the read models.
 func New(pool *pgxpool.Pool, opts Options) *API {
-	return &API{events: events.NewReader(pool), attendees: attendees.NewReader(pool), statistics: statistics.NewReader(pool), opts: opts}
+	return &API{
+		events: events.NewReader(pool), attendees: attendees.NewReader(pool), statistics: statistics.NewReader(pool), organizers: organizers.NewReader(pool),
+		access: accessview.NewReader(pool), opts: opts,
+	}
 }
+
+// Names of the read models, as X-Position speaks of them.
+const (
+	viewEvents     = "events"
+	viewAttendees  = "attendees"
+	viewStatistics = "statistics"
+	viewOrganizers = "organizers"
+	viewAccess     = "access"
+)
 
 // Register adds the routes.
-func (a *API) Register(r *mux.Router) {
-	for path, h := range map[string]problem.Handler{
-		"/event/{uid}":            a.event,
-		"/event/{uid}/statistics": a.eventStatistics,
-		"/event/{uid}/attendees":  a.eventAttendees,
-		"/event/{uid}/instances":  a.eventInstances,
-		"/system/events":          a.systemEvents,
-		"/system/statistics":      a.systemStatistics,
-	} {
-		r.Handle(path, a.keyed(h).With(a.opts.Log)).Methods(http.MethodGet, http.MethodHead)
-	}
-	r.HandleFunc("/thanks", thanks).Methods(http.MethodGet, http.MethodHead)
+func (a *API) Register(api *httpapi.API) {
+	a.registerPublished(api)
+	a.registerEvents(api)
+	a.registerAttendees(api)
+	a.registerOrganizers(api)
+	a.registerAccess(api)
+	a.registerHistory(api)
+	a.registerInstallation(api)
+	a.opts.Live.register(api, a)
 }
 
-// keyed asks for the API key before anything else.
-func (a *API) keyed(next problem.Handler) problem.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		w.Header().Set("Access-Control-Allow-Origin", "*")
-		got := sha256.Sum256([]byte(r.Header.Get("X-Api-Key")))
-		if subtle.ConstantTimeCompare(got[:], a.opts.KeyHash[:]) != 1 {
-			return problem.ErrNoKey
-		}
-		return next(w, r)
+// event is an event that the caller may see. What is somebody else's does not exist for them.
+func (a *API) event(ctx context.Context, uid string) (events.Event, error) {
+	p := access.From(ctx)
+	ev, err := a.events.Event(ctx, p.Tenant, uid)
+	if err == nil && !p.Sees(ev.OrganizerID) {
+		err = event.ErrUnknown
 	}
+	return ev, err
 }
 
-func uidOf(r *http.Request) (string, error) {
-	uid := mux.Vars(r)["uid"]
-	if !event.ValidUID(uid) {
-		return "", event.ErrInvalid.With("a UID has 40 characters of a-z and 0-9")
+// may says whether the caller sees an event, without reading it if they see all of them.
+func (a *API) may(ctx context.Context, uid string) error {
+	if access.From(ctx).OrganizerID == "" {
+		return nil
 	}
-	return uid, nil
+	_, err := a.event(ctx, uid)
+	return err
 }
 
-// instanceOf is the instance of a series a request asks about: its original start in UTC.
-func instanceOf(r *http.Request) (event.InstanceID, error) {
-	id := event.InstanceID(r.URL.Query().Get("instance"))
+// organizerID is whose account an address or an id in a path names.
+func (a *API) organizerID(ctx context.Context, name string) (string, error) {
+	return a.opts.OrganizerID(ctx, access.From(ctx).Tenant, name)
+}
+
+// unmasked says whether the caller sees addresses and names of attendees in full.
+func unmasked(ctx context.Context) bool { return access.From(ctx).May(key.AttendeesRead) }
+
+// EventPath is the parameter of every route about an event.
+type EventPath struct {
+	UID string `path:"uid" pattern:"^[a-z0-9]{40}$" example:"0a1b2c3d4e5f60718293a4b5c6d7e8f901234567" doc:"The event's UID"`
+}
+
+// InstanceQuery asks about one date of a series.
+type InstanceQuery struct {
+	Instance string `query:"instance" pattern:"^[0-9]{8}(T[0-9]{6}Z)?$" doc:"One date of a series, named by its original start: 20261204T090000Z, or 20261204"`
+}
+
+func (q InstanceQuery) id() (event.InstanceID, error) {
+	id := event.InstanceID(q.Instance)
 	if _, _, ok := id.Time(); id != "" && !ok {
 		return "", event.ErrInvalid.With("an instance is named by its original start, like 20261204T090000Z or 20261204")
 	}
 	return id, nil
 }
 
-func (a *API) event(w http.ResponseWriter, r *http.Request) error {
-	uid, err := uidOf(r)
-	if err != nil {
-		return err
-	}
-	ev, err := a.events.Event(r.Context(), a.opts.Tenant, uid)
-	if err != nil {
-		return err
-	}
-	people, err := a.attendees.People(r.Context(), a.opts.Tenant, []string{ev.OrganizerID, ev.OriginalOrganizerID})
-	if err != nil {
-		return err
-	}
-	return write(w, newEventBody(ev, people))
+// PageQuery is where a list goes on and how much of it.
+type PageQuery struct {
+	Cursor string `query:"cursor" maxLength:"400" doc:"Where to go on: next of the answer before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many at most"`
 }
 
-func (a *API) eventStatistics(w http.ResponseWriter, r *http.Request) error {
-	uid, err := uidOf(r)
-	if err != nil {
-		return err
-	}
-	instance, err := instanceOf(r)
-	if err != nil {
-		return err
-	}
-	var s statistics.Statistics
-	if instance == "" {
-		s, err = a.statistics.Event(r.Context(), a.opts.Tenant, uid)
-	} else {
-		s, err = a.statistics.Instance(r.Context(), a.opts.Tenant, uid, instance)
-	}
-	if err != nil {
-		return err
-	}
-	return write(w, newStatisticsBody(uid, s))
+// page is a part of a list.
+type page[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next,omitempty" doc:"The cursor of what follows; missing at the end"`
 }
 
-func (a *API) eventAttendees(w http.ResponseWriter, r *http.Request) error {
-	uid, err := uidOf(r)
-	if err != nil {
-		return err
-	}
-	if _, err := a.events.Event(r.Context(), a.opts.Tenant, uid); err != nil {
-		return err
-	}
-	instance, err := instanceOf(r)
-	if err != nil {
-		return err
-	}
-	list, err := a.attendees.Of(r.Context(), a.opts.Tenant, uid, instance, maxAttendees)
-	if err != nil {
-		return err
-	}
-	return write(w, newAttendeesBody(list))
-}
-
-// eventInstances lists the dates of a series from a day on, by default from today; a single event has none.
-func (a *API) eventInstances(w http.ResponseWriter, r *http.Request) error {
-	uid, err := uidOf(r)
-	if err != nil {
-		return err
-	}
-	from := time.Now().UTC().Truncate(24 * time.Hour)
-	if v := r.URL.Query().Get("from"); v != "" {
-		if from, err = time.Parse(time.DateOnly, v); err != nil {
-			return event.ErrInvalid.With("from is a date, like 2026-12-04")
+// pageOf makes a page of one more row than was asked for, which tells whether there is more.
+func pageOf[R, T any, C any](rows []R, limit int, cursor func(R) C, shape func(R) T) page[T] {
+	p := page[T]{Items: make([]T, 0, min(len(rows), limit))}
+	for i, row := range rows {
+		if i == limit {
+			p.Next = encodeCursor(cursor(rows[i-1]))
+			break
 		}
+		p.Items = append(p.Items, shape(row))
 	}
-	ev, err := a.events.Event(r.Context(), a.opts.Tenant, uid)
-	if err != nil {
-		return err
-	}
-	exceptions, err := a.events.Exceptions(r.Context(), a.opts.Tenant, uid)
-	if err != nil {
-		return err
-	}
-	return write(w, newInstancesBody(ev, exceptions, from, maxInstances))
+	return p
 }
 
-func (a *API) systemEvents(w http.ResponseWriter, r *http.Request) error {
-	list, err := a.events.Find(r.Context(), a.opts.Tenant, events.Filter{Limit: a.opts.EventLimit})
+func encodeCursor(c any) string {
+	raw, err := json.Marshal(c)
 	if err != nil {
-		return err
+		panic(err) // strings, numbers and times
 	}
-	ids := make([]string, 0, len(list))
-	for _, ev := range list {
-		ids = append(ids, ev.OrganizerID)
-	}
-	people, err := a.attendees.People(r.Context(), a.opts.Tenant, ids)
-	if err != nil {
-		return err
-	}
-	body := make([]eventItem, 0, len(list))
-	for _, ev := range list {
-		body = append(body, newEventItem(ev, people))
-	}
-	return write(w, body)
+	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-func (a *API) systemStatistics(w http.ResponseWriter, r *http.Request) error {
-	s, err := a.statistics.System(r.Context(), a.opts.Tenant)
-	if err != nil {
-		return err
+// decodeCursor reads a cursor; the empty one is the start.
+func decodeCursor[C any](s string) (c C, err error) {
+	if s == "" {
+		return c, nil
 	}
-	return write(w, newSystemStatisticsBody(s))
+	raw, err := base64.RawURLEncoding.DecodeString(s)
+	if err == nil {
+		err = json.Unmarshal(raw, &c)
+	}
+	if err != nil {
+		return c, problem.ErrRequest.With("the cursor is not one of ours")
+	}
+	return c, nil
 }
 
-func write(w http.ResponseWriter, body any) error {
-	data, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write(data) // the client is gone, if anything
-	return nil
-}
-
-func thanks(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-	_, _ = w.Write([]byte(`<!DOCTYPE html>
-<html lang="en"><head><meta charset="UTF-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Thank you</title></head>
-<body style="font-family:sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;line-height:1.5">
-<h1>Thank you</h1><p>Your invitation is on its way. Look for it in your mailbox and answer it there.</p>
-</body></html>
-`))
-}
+// answer is a body.
+type answer[T any] struct{ Body T }

@@ -15,7 +15,7 @@ import (
 
 // The shapes of the published API. Callers rely on every name in here; times are Unix seconds.
 
-type eventBody struct {
+type publishedEvent struct {
 	UID               string `json:"uid"`
 	Created           int64  `json:"created"`
 	DescriptionHTML   string `json:"description_html"`
@@ -33,8 +33,8 @@ type eventBody struct {
 	RRule             string `json:"rrule,omitempty"` // of a series
 }
 
-// instanceBody is a date of a series. Its name is what the instance parameter of other routes takes.
-type instanceBody struct {
+// publishedInstance is a date of a series. Its name is what the instance parameter of other routes takes.
+type publishedInstance struct {
 	Instance     string `json:"instance"`
 	Status       string `json:"status"`
 	DTStart      int64  `json:"dtstart"`
@@ -43,18 +43,18 @@ type instanceBody struct {
 	LocationHTML string `json:"location_html"`
 }
 
-func newInstancesBody(ev events.Event, exceptions map[event.InstanceID]events.Exception, from time.Time, limit int) []instanceBody {
-	list := []instanceBody{}
-	if ev.Series == nil {
+func newInstancesBody(ev events.Event, exceptions map[event.InstanceID]events.Exception, from time.Time, limit int) []publishedInstance {
+	list := []publishedInstance{}
+	if !ev.Repeats {
 		return list
 	}
-	for start := range recur.Starts(*ev.Series) {
+	for start := range recur.Starts(ev.Times) {
 		if len(list) == limit {
 			break
 		}
-		at := event.Moment{UTC: start, Local: "x", AllDay: ev.Series.Start.AllDay}
+		at := event.Moment{UTC: start, Local: "x", AllDay: ev.Times.Start.AllDay}
 		e := exceptions[at.Instance()]
-		c := recur.Instance(*ev.Series, at.Instance())
+		c := recur.Instance(ev.Times, at.Instance())
 		c.Summary, c.Location = ev.Summary, ev.Location
 		if e.Content != nil {
 			c = *e.Content
@@ -62,7 +62,7 @@ func newInstancesBody(ev events.Event, exceptions map[event.InstanceID]events.Ex
 		if c.End.UTC.Before(from) {
 			continue
 		}
-		b := instanceBody{
+		b := publishedInstance{
 			Instance: string(at.Instance()), Status: ev.Status, DTStart: c.Start.UTC.Unix(), DTEnd: c.End.UTC.Unix(), SummaryHTML: escaped(c.Summary), LocationHTML: escaped(c.Location),
 		}
 		if e.Cancelled {
@@ -73,14 +73,10 @@ func newInstancesBody(ev events.Event, exceptions map[event.InstanceID]events.Ex
 	return list
 }
 
-func newEventBody(ev events.Event, people map[string]attendees.Person) eventBody {
-	mailto, name := organizer(ev, people)
-	rrule := ""
-	if ev.Series != nil {
-		rrule = ev.Series.Recurrence.Rule
-	}
-	return eventBody{
-		RRule: rrule,
+func newPublishedEvent(ev events.Event, people map[string]attendees.Person) publishedEvent {
+	mailto, name := organizerOf(ev, people)
+	return publishedEvent{
+		RRule: ev.Times.Recurrence.Rule,
 		UID:   ev.UID, Created: ev.Created.Unix(), DescriptionHTML: escaped(ev.Description), DTEnd: ev.Ends.Unix(), DTStart: ev.Starts.Unix(),
 		LastModified: ev.Changed.Unix(), LocationHTML: escaped(ev.Location), MailTo: mailto, Organizer: name,
 		OriginalOrganizer: people[ev.OriginalOrganizerID].Address, ProdID: ev.ProdID, Sequence: ev.Sequence, Status: ev.Status,
@@ -88,7 +84,7 @@ func newEventBody(ev events.Event, people map[string]attendees.Person) eventBody
 	}
 }
 
-type eventItem struct {
+type publishedListedEvent struct {
 	UID             string `json:"uid"`
 	MailTo          string `json:"mailto"`
 	Organizer       string `json:"organizer"`
@@ -101,16 +97,16 @@ type eventItem struct {
 	LocationHTML    string `json:"location_html"`
 }
 
-func newEventItem(ev events.Event, people map[string]attendees.Person) eventItem {
-	mailto, name := organizer(ev, people)
-	return eventItem{
+func newEventItem(ev events.Event, people map[string]attendees.Person) publishedListedEvent {
+	mailto, name := organizerOf(ev, people)
+	return publishedListedEvent{
 		UID: ev.UID, MailTo: mailto, Organizer: name, Status: ev.Status, Created: ev.Created.Unix(), DTStart: ev.Starts.Unix(),
 		DTEnd: ev.Ends.Unix(), SummaryHTML: escaped(ev.Summary), DescriptionHTML: escaped(ev.Description), LocationHTML: escaped(ev.Location),
 	}
 }
 
-// organizer is the organizer's address and display name, which is the address if they have none.
-func organizer(ev events.Event, people map[string]attendees.Person) (mailto, name string) {
+// organizerOf is the organizer's address and display name, which is the address if they have none.
+func organizerOf(ev events.Event, people map[string]attendees.Person) (mailto, name string) {
 	p := people[ev.OrganizerID]
 	if p.Name == "" {
 		return p.Address, p.Address
@@ -123,7 +119,7 @@ func escaped(s string) string {
 	return strings.ReplaceAll(html.EscapeString(strings.ReplaceAll(s, "\r\n", "\n")), "\n", "<br>")
 }
 
-type statisticsBody struct {
+type publishedStatistics struct {
 	Attendees int64            `json:"attendees"`
 	RSVP      map[string]int64 `json:"rsvp"`
 	Origin    map[string]int64 `json:"origin"`
@@ -137,15 +133,15 @@ type statisticsBody struct {
 	Pending       int64  `json:"rsvp_pending"` // neither yes nor no: noaction and tentative
 }
 
-func newStatisticsBody(uid string, s statistics.Statistics) statisticsBody {
-	return statisticsBody{
+func newStatisticsBody(uid string, s statistics.Statistics) publishedStatistics {
+	return publishedStatistics{
 		Attendees: s.Attendees, RSVP: s.RSVP, Origin: s.Origin, ProdID: s.ProdID,
 		EventID: uid, AttendeeCount: s.Attendees, Confirmed: s.RSVP["accepted"], Declined: s.RSVP["declined"],
 		Pending: s.RSVP["noaction"] + s.RSVP["tentative"],
 	}
 }
 
-type systemStatisticsBody struct {
+type publishedTotals struct {
 	Events    int64            `json:"events"`
 	Attendees int64            `json:"attendees"`
 	RSVP      map[string]int64 `json:"rsvp"`
@@ -153,11 +149,11 @@ type systemStatisticsBody struct {
 	ProdID    map[string]int64 `json:"prodid"`
 }
 
-func newSystemStatisticsBody(s statistics.Statistics) systemStatisticsBody {
-	return systemStatisticsBody{Events: s.Events, Attendees: s.Attendees, RSVP: s.RSVP, Origin: s.Origin, ProdID: s.ProdID}
+func newSystemStatisticsBody(s statistics.Statistics) publishedTotals {
+	return publishedTotals{Events: s.Events, Attendees: s.Attendees, RSVP: s.RSVP, Origin: s.Origin, ProdID: s.ProdID}
 }
 
-type attendeeBody struct {
+type publishedAttendee struct {
 	Attendee string `json:"attendee"`
 	Name     string `json:"name"`
 	Status   string `json:"status"`
@@ -169,10 +165,10 @@ type attendeeBody struct {
 	Comment       string `json:"comment,omitempty"`
 }
 
-func newAttendeesBody(list []attendees.Attendee) []attendeeBody {
-	out := make([]attendeeBody, 0, len(list))
+func newAttendeesBody(list []attendees.Attendee) []publishedAttendee {
+	out := make([]publishedAttendee, 0, len(list))
 	for _, a := range list {
-		out = append(out, attendeeBody{Attendee: maskAddress(a.Address), Name: maskName(a.Name), Status: a.Status, Origin: a.Origin, ProdID: a.ProdID, Stale: a.Stale, Undeliverable: a.Bounced, Comment: a.Comment})
+		out = append(out, publishedAttendee{Attendee: maskAddress(a.Address), Name: maskName(a.Name), Status: a.Status, Origin: a.Origin, ProdID: a.ProdID, Stale: a.Stale, Undeliverable: a.Bounced, Comment: a.Comment})
 	}
 	return out
 }

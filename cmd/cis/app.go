@@ -16,21 +16,17 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/commands"
-	"github.com/calendar-invite-server/cis/ingest/api"
 	"github.com/calendar-invite-server/cis/ingest/bulk"
 	"github.com/calendar-invite-server/cis/ingest/imappoll"
 	"github.com/calendar-invite-server/cis/ingest/inbox"
 	"github.com/calendar-invite-server/cis/ingest/itip"
-	"github.com/calendar-invite-server/cis/ingest/orders"
 	"github.com/calendar-invite-server/cis/ingest/smtpd"
-	"github.com/calendar-invite-server/cis/ingest/webhook"
 	"github.com/calendar-invite-server/cis/internal/address"
-	"github.com/calendar-invite-server/cis/internal/problem"
+	"github.com/calendar-invite-server/cis/internal/httpapi"
 	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/calendar-invite-server/cis/notifier"
 	"github.com/calendar-invite-server/cis/projections"
 	"github.com/calendar-invite-server/cis/readapi"
-	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
@@ -48,6 +44,8 @@ type App struct {
 	worker    *inbox.Worker
 	bulk      *bulk.Worker
 	couriers  *notifier.Couriers
+	live      *readapi.Live
+	api       *httpapi.API
 	transport notifier.Transport
 	registry  *prometheus.Registry
 
@@ -119,9 +117,9 @@ func (a *App) listen() (err error) {
 // wire puts the pieces together.
 func (a *App) wire() (err error) {
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	book := a.cfg.book()
 	a.handler = a.parts.handler()
-	a.receiver = inbox.NewReceiver(a.facts, a.keys, tenant)
+	book := a.directory(a.handler)
+	a.receiver = inbox.NewReceiver(a.facts, a.keys, book)
 	if a.cfg.Relay != "" {
 		a.transport, err = notifier.NewRelay(a.cfg.Relay, a.cfg.Domain)
 	} else {
@@ -148,7 +146,7 @@ func (a *App) wire() (err error) {
 	if err := a.doors(book); err != nil {
 		return err
 	}
-	routes, err := a.routes()
+	routes, err := a.routes(book)
 	if err != nil {
 		return err
 	}
@@ -161,7 +159,7 @@ func (a *App) wire() (err error) {
 }
 
 // doors makes what mail comes in through.
-func (a *App) doors(book address.Book) (err error) {
+func (a *App) doors(book *address.Directory) (err error) {
 	opts := smtpd.Options{Domain: a.cfg.Domain, Book: book, Receiver: a.receiver, TLS: a.cfg.tls, Log: a.log, Registry: a.registry}
 	a.smtp = smtpd.New(opts)
 	if a.lmtpLis != nil {
@@ -172,31 +170,6 @@ func (a *App) doors(book address.Book) (err error) {
 		a.imap, err = imappoll.New(imappoll.Options{URL: a.cfg.IMAP, Book: book, Receiver: a.receiver, Log: a.log, MaxBytes: smtpd.MaxBytes})
 	}
 	return err
-}
-
-// routes mounts every endpoint; this and its packages' Register are the route table.
-func (a *App) routes() (http.Handler, error) {
-	hash, fresh, err := adminKey(a.cfg)
-	if err != nil {
-		return nil, err
-	}
-	a.NewKey = fresh
-	r := mux.NewRouter()
-	r.NotFoundHandler = problem.Handler(func(http.ResponseWriter, *http.Request) error { return problem.ErrNoRoute }).With(a.log)
-	r.MethodNotAllowedHandler = problem.Handler(func(http.ResponseWriter, *http.Request) error { return problem.ErrMethod }).With(a.log)
-	(&api.Invites{
-		Handler: a.handler, Keys: a.keys, Tenant: tenant, Proxies: a.cfg.Proxies, Log: a.log,
-		Landing: api.Landing{Default: a.landing(), Hosts: a.cfg.LandingHosts},
-	}).Register(r)
-	(&api.Unsubscribe{Handler: a.handler, Keys: a.keys, Tenant: tenant, Log: a.log}).Register(r)
-	(&orders.Hooks{Handler: a.handler, Keys: a.keys, Tenant: tenant, Shopify: a.cfg.Shopify, Secret: a.cfg.OrderSecret, Log: a.log}).Register(r)
-	(&webhook.Hooks{
-		Receiver: a.receiver, Book: a.cfg.book(), Log: a.log, MaxBytes: smtpd.MaxBytes,
-		Secret: a.cfg.WebhookKey, MailgunKey: a.cfg.MailgunKey, SESTopic: a.cfg.SESTopic,
-	}).Register(r)
-	readapi.New(a.pool, readapi.Options{Tenant: tenant, KeyHash: hash, EventLimit: a.cfg.EventLimit, Log: a.log}).Register(r)
-	readapi.Health{Missing: a.missing, Registry: a.registry}.Register(r)
-	return r, nil
 }
 
 // run starts everything that works in the background.
@@ -214,6 +187,7 @@ func (a *App) run() {
 	background("inbox", a.worker.Run)
 	background("bulk", a.bulk.Run)
 	background("couriers", a.couriers.Run)
+	background("live updates", a.live.Run)
 	if a.private != nil {
 		background("postgres", func(ctx context.Context) error { a.private.Watch(ctx); return nil })
 	}

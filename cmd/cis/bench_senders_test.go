@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/ingest/inbox"
 	"github.com/calendar-invite-server/cis/ingest/itip"
 	"github.com/calendar-invite-server/cis/ingest/message"
@@ -45,7 +46,7 @@ func BenchmarkReceive(b *testing.B) {
 		check(b, err)
 	}
 	checker := senderauth.New(senderauth.Options{Resolver: senderauth.NewCache(world)})
-	in := itip.Interpreter{Addresses: address.NewBook("cis.localhost", "")}
+	in := itip.Interpreter{Addresses: address.NewDirectory(address.NewBook("cis.localhost", ""), nil)}
 	in.Keys, err = secret.New(strings.Repeat("k", 32))
 	check(b, err)
 	verify := receiverFunc(func(_ inbox.Envelope, raw []byte) error {
@@ -57,8 +58,8 @@ func BenchmarkReceive(b *testing.B) {
 		if err != nil || !v.Pass {
 			return fmt.Errorf("%+v, %w", v, err)
 		}
-		from := inbox.SenderOf(itip.Sender{Address: msg.FromAddress}, msg, inbox.Proof(tenant, "", v))
-		if r := in.Interpret(itip.Mail{Tenant: tenant, Message: msg, Received: time.Now(), From: from}); len(r.Actions) != 1 {
+		from := inbox.SenderOf(itip.Sender{Address: msg.FromAddress}, msg, inbox.Proof(tenant.Default, "", v))
+		if r := in.Interpret(itip.Mail{Tenant: tenant.Default, Message: msg, Received: time.Now(), From: from}); len(r.Actions) != 1 {
 			return fmt.Errorf("%+v", r)
 		}
 		return nil

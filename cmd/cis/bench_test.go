@@ -20,6 +20,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/schema"
+	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/mailsign"
@@ -199,11 +200,11 @@ func replies(b *testing.B, world *mailsign.World, change ...string) {
 // benchEventDirectly makes an event without a mail.
 func benchEventDirectly(b *testing.B, s *stage, ctx context.Context) string {
 	b.Helper()
-	organizer := s.app.keys.PersonID(tenant, "o@organizer.example")
-	uid := s.app.keys.EventUID(tenant, organizer, "bench")
+	organizer := s.app.keys.PersonID(tenant.Default, "o@organizer.example")
+	uid := s.app.keys.EventUID(tenant.Default, organizer, "bench")
 	start := time.Now().UTC().Add(24 * time.Hour)
-	_, err := s.app.handler.ForEvent(ctx, commands.From("bench", tenant, "event", 0), commands.CreateEvent{
-		Tenant: tenant, UID: uid, OrganizerID: organizer, OrganizerAddress: "o@organizer.example", ReplyTo: "rsvp+x@cis.localhost", Now: start,
+	_, err := s.app.handler.ForEvent(ctx, commands.From("bench", tenant.Default, "event", 0), commands.CreateEvent{
+		Tenant: tenant.Default, UID: uid, OrganizerID: organizer, OrganizerAddress: "o@organizer.example", ReplyTo: "rsvp+x@cis.localhost", Now: start,
 		Content: event.Content{Start: recur.At(start, ""), End: recur.At(start.Add(time.Hour), "")},
 	})
 	check(b, err)
@@ -226,8 +227,8 @@ func seedInvites(ctx context.Context, s *stage, uid string, n int) error {
 		return err
 	}
 	if err := parallel(n, 64, func() (int, error) { return 0, nil }, func(_, i int) error {
-		person := s.app.keys.PersonID(tenant, guest(i))
-		_, err := s.app.facts.Append(ctx, invitation.Stream(uid, person), eventstore.NoStream, commands.From("bench", tenant, uuid.NewString(), 0), invited(uid, ev.OrganizerID, person, i)...)
+		person := s.app.keys.PersonID(tenant.Default, guest(i))
+		_, err := s.app.facts.Append(ctx, invitation.Stream(uid, person), eventstore.NoStream, commands.From("bench", tenant.Default, uuid.NewString(), 0), invited(uid, ev.OrganizerID, person, i)...)
 		return err
 	}); err != nil {
 		return err
@@ -236,7 +237,7 @@ func seedInvites(ctx context.Context, s *stage, uid string, n int) error {
 }
 
 func invited(uid, organizer, person string, i int) []schema.Fact {
-	ref := invitation.Ref{Tenant: tenant, EventUID: uid, AttendeeID: person}
+	ref := invitation.Ref{Tenant: tenant.Default, EventUID: uid, AttendeeID: person}
 	return []schema.Fact{
 		invitation.InviteRequested{Ref: ref, OrganizerID: organizer, Address: guest(i), Name: "Guest", Origin: "api"},
 		invitation.InviteSent{Ref: ref, Handover: invitation.Handover{Revision: 1, MessageID: "m"}},
@@ -330,7 +331,7 @@ func BenchmarkRebuild(b *testing.B) {
 			person := fmt.Sprintf("%032d", chunk*perAppend+i)
 			list = append(list, invited(uid, ev.OrganizerID, person, i)...)
 			list = append(list, invitation.RsvpReceived{
-				Ref: invitation.Ref{Tenant: tenant, EventUID: uid, AttendeeID: person}, OrganizerID: ev.OrganizerID,
+				Ref: invitation.Ref{Tenant: tenant.Default, EventUID: uid, AttendeeID: person}, OrganizerID: ev.OrganizerID,
 				Status: invitation.Accepted, Previous: invitation.NoAction, ProdID: "bench", Reply: event.Revision{DTStamp: time.Now()},
 			})
 			for j, f := range list[len(list)-3:] { // sealing 333,000 people's data is not what is measured
@@ -338,7 +339,7 @@ func BenchmarkRebuild(b *testing.B) {
 			}
 		}
 		stream := invitation.Stream(uid, fmt.Sprintf("chunk%d", chunk))
-		_, err := s.app.facts.Append(ctx, stream, eventstore.NoStream, commands.From("bench", tenant, uuid.NewString(), 0), list...)
+		_, err := s.app.facts.Append(ctx, stream, eventstore.NoStream, commands.From("bench", tenant.Default, uuid.NewString(), 0), list...)
 		return err
 	}))
 	check(b, s.counted(ctx, uid, map[string]int64{"accepted": people}))
@@ -414,7 +415,7 @@ func bareServer(b *testing.B, s *stage) string {
 	check(b, err)
 	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var n int64
-		if err := s.app.pool.QueryRow(r.Context(), `SELECT n FROM p_statistics_v1_g1.counter WHERE tenant = 'default' AND scope = 'system' AND subject = '' AND facet = 'attendees' AND value = ''`).Scan(&n); err != nil {
+		if err := s.app.pool.QueryRow(r.Context(), `SELECT n FROM p_statistics_v1_g1.counter WHERE tenant.Default = 'default' AND scope = 'system' AND subject = '' AND facet = 'attendees' AND value = ''`).Scan(&n); err != nil {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 		_, _ = fmt.Fprintf(w, `{"attendees":%d}`, n)

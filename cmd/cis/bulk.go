@@ -23,8 +23,8 @@ costs nothing and invites nobody twice.`,
 		return &cobra.Command{
 			Use: to + " ID", Short: short, Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				return order(cmd, func(ctx context.Context, h *commands.Handler, meta commands.Meta, _ *parts) (string, error) {
-					_, err := h.ForBulk(ctx, meta, commands.SteerBulk{Tenant: tenant, BulkID: args[0], To: to, By: operator()})
+				return order(cmd, func(ctx context.Context, h *commands.Handler, meta commands.Meta, p *parts) (string, error) {
+					_, err := h.ForBulk(ctx, meta, commands.SteerBulk{Tenant: p.tenant, BulkID: args[0], To: to, By: operator()})
 					return args[0] + " " + said, err
 				})
 			},
@@ -56,7 +56,7 @@ func newBulkStatus() *cobra.Command {
 				if len(args) > 0 {
 					id = args[0]
 				}
-				list, err := bulk.List(ctx, p.pool, tenant, id, limit)
+				list, err := bulk.List(ctx, p.pool, p.tenant, id, limit)
 				if err == nil && id != "" && len(list) == 0 {
 					err = dombulk.ErrUnknown.With(id)
 				}

@@ -16,6 +16,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/bulk"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/organizer"
+	"github.com/calendar-invite-server/cis/domain/tenant"
 	bulkjob "github.com/calendar-invite-server/cis/ingest/bulk"
 	"github.com/calendar-invite-server/cis/ingest/message"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
@@ -43,8 +44,8 @@ func TestBulk(t *testing.T) {
 	})
 	p.judge(commands.AllowBulk)
 	p.invited(uid, "single@gmail.example")
-	off := commands.Unsubscribe{Tenant: tenant, RecipientID: p.app.keys.PersonID(tenant, "off@gmail.example"), By: "test"}
-	if _, err := p.app.handler.ForRecipient(p.ctx, commands.From("test", tenant, "off", 0), off); err != nil {
+	off := commands.Unsubscribe{Tenant: tenant.Default, RecipientID: p.app.keys.PersonID(tenant.Default, "off@gmail.example"), By: "test"}
+	if _, err := p.app.handler.ForRecipient(p.ctx, commands.From("test", tenant.Default, "off", 0), off); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("a forged table is held", func(t *testing.T) {
@@ -106,8 +107,8 @@ func TestBulk(t *testing.T) {
 	})
 	t.Run("somebody else's event is not theirs to invite to", func(t *testing.T) {
 		stranger := "eve@evil.example"
-		_, err := p.app.handler.ForOrganizer(p.ctx, commands.From("test", tenant, "eve", 0), commands.JudgeOrganizer{
-			Organizer: orgRef(p.app.keys.PersonID(tenant, stranger)), Address: stranger, Judgement: commands.AllowBulk, By: "test",
+		_, err := p.app.handler.ForOrganizer(p.ctx, commands.From("test", tenant.Default, "eve", 0), commands.JudgeOrganizer{
+			Organizer: orgRef(p.app.keys.PersonID(tenant.Default, stranger)), Address: stranger, Judgement: commands.AllowBulk, By: "test",
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -147,12 +148,12 @@ func TestBulkSteered(t *testing.T) {
 			t.Errorf("it took %v, behind %d others", took, p.sink.Count()-before)
 		}
 	})
-	list, err := bulkjob.List(p.ctx, p.app.pool, tenant, "", 1)
+	list, err := bulkjob.List(p.ctx, p.app.pool, tenant.Default, "", 1)
 	if err != nil || len(list) != 1 || list[0].Accepted != 480 {
 		t.Fatalf("%+v, %v", list, err)
 	}
 	steer := func(to string) error {
-		_, err := p.app.handler.ForBulk(p.ctx, commands.From("test", tenant, to, 0), commands.SteerBulk{Tenant: tenant, BulkID: list[0].ID, To: to, By: "test"})
+		_, err := p.app.handler.ForBulk(p.ctx, commands.From("test", tenant.Default, to, 0), commands.SteerBulk{Tenant: tenant.Default, BulkID: list[0].ID, To: to, By: "test"})
 		return err
 	}
 	t.Run("paused, the invitations that were not sent wait", func(t *testing.T) {
@@ -345,7 +346,7 @@ func TestBulkKilled(t *testing.T) {
 	}
 }
 
-func orgRef(id string) organizer.Ref { return organizer.Ref{Tenant: tenant, OrganizerID: id} }
+func orgRef(id string) organizer.Ref { return organizer.Ref{Tenant: tenant.Default, OrganizerID: id} }
 
 // countStored counts the facts of a process that has ended, by name.
 func countStored(t testing.TB, ctx context.Context, p *process) map[string]int {

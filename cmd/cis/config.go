@@ -14,6 +14,7 @@ import (
 
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/ingest/imappoll"
 	"github.com/calendar-invite-server/cis/ingest/senderauth"
 	"github.com/calendar-invite-server/cis/internal/address"
@@ -25,12 +26,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// tenant is the one tenant there is for now. Everything stored carries it.
-const tenant = "default"
-
 // Config is what the environment says, checked.
 type Config struct {
 	Data         string
+	Tenant       string // that commands are about
 	Secret       string // or
 	SecretFile   string
 	Domain       string
@@ -70,6 +69,14 @@ type Config struct {
 	Language     string
 	Footer       string
 	Test         bool
+	KeyRate      int // per second
+	TenantRate   int
+	ClientRate   int
+	Origins      []string
+	PrivateHooks bool
+	OIDCIssuer   string
+	OIDCClient   string
+	OIDCSecret   string
 	Window       int // seconds
 	Reminders    []string
 	Rates        notifier.Rates
@@ -155,6 +162,7 @@ func readConfig(lookup func(string) string) (*Config, []setting, error) {
 		Data:        e.get("CIS_DATA", "./data", "folder for everything embedded"),
 		Secret:      e.secret("CIS_SECRET", "the secret all ids and keys come from, at least 32 characters; it never changes"),
 		SecretFile:  e.get("CIS_SECRET_FILE", "", "a file holding it; by default one is made in CIS_DATA"),
+		Tenant:      e.get("CIS_TENANT", tenant.Default, "the tenant that commands (cis organizers, cis keys …) are about; the server is for all"),
 		Domain:      strings.ToLower(e.get("CIS_DOMAIN", "localhost", "mail domain of the server")),
 		HTTP:        e.get("CIS_HTTP", "127.0.0.1:8080", "address HTTP listens on"),
 		SMTP:        e.get("CIS_SMTP", "127.0.0.1:2525", "address SMTP listens on"),
@@ -199,6 +207,7 @@ func readConfig(lookup func(string) string) (*Config, []setting, error) {
 		e.bad("CIS_VAULT_URL", "this version does not do that yet; unset it, so that nobody relies on it")
 	}
 	c.readMails(e)
+	c.readAPI(e)
 	c.readProxies(e)
 	c.LogLevel = c.readLevel(e)
 	c.check(e)
@@ -234,6 +243,27 @@ func (c *Config) readMails(e *environment) {
 	var err error
 	if c.templates, err = notifier.LoadTemplates(c.Templates); err != nil {
 		e.bad("CIS_TEMPLATES", "%v", err)
+	}
+}
+
+// readAPI reads who may call the API and how often, and how people sign in.
+func (c *Config) readAPI(e *environment) {
+	c.KeyRate = e.number("CIS_API_RATE", 100, "requests per second with one key, twice as many at once; 0: no bound")
+	c.TenantRate = e.number("CIS_TENANT_RATE", 0, "requests per second of all of a tenant; 0: no bound")
+	c.ClientRate = e.number("CIS_CLIENT_RATE", 200, "requests per second from one address, twice as many at once; 0: no bound")
+	c.Origins = list(e.get("CIS_CORS_ORIGINS", "", "web origins whose pages may call the API, like https://www.example.com, separated by commas"))
+	c.PrivateHooks = e.toggle("CIS_PRIVATE_WEBHOOKS", false, "webhooks may be http, and in private networks: on, off")
+	c.OIDCIssuer = e.get("CIS_OIDC_ISSUER", "", "OpenID Connect identity provider that people sign in with, https://…; empty: by links in mails only")
+	c.OIDCClient = e.get("CIS_OIDC_CLIENT_ID", "", "what the provider knows this server as")
+	c.OIDCSecret = e.secret("CIS_OIDC_CLIENT_SECRET", "and its secret there")
+	if (c.OIDCIssuer == "") != (c.OIDCClient == "") {
+		e.bad("CIS_OIDC_CLIENT_ID", "an identity provider needs both CIS_OIDC_ISSUER and CIS_OIDC_CLIENT_ID")
+	}
+	if u, err := url.Parse(c.OIDCIssuer); c.OIDCIssuer != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		e.bad("CIS_OIDC_ISSUER", "%q is not an https address", c.OIDCIssuer)
+	}
+	if !tenant.ValidCode(c.Tenant) {
+		e.bad("CIS_TENANT", "%q cannot be a tenant's code", c.Tenant)
 	}
 }
 

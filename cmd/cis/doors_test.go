@@ -18,6 +18,7 @@ import (
 
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/mail"
+	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
 	"github.com/calendar-invite-server/cis/internal/dkimsign"
 	"github.com/emersion/go-msgauth/dkim"
@@ -103,16 +104,16 @@ func TestDoors(t *testing.T) {
 		} {
 			raw := clientmail.GoogleRequest(someEvent(uid, create))
 			id := s.app.keys.MailID(uid, nil, raw)
-			if _, err := s.app.facts.AppendRaw(ctx, tenant, id, raw); err != nil {
+			if _, err := s.app.facts.AppendRaw(ctx, tenant.Default, id, raw); err != nil {
 				t.Fatal(err)
 			}
-			was.Tenant, was.MailID, was.Reader = tenant, id, 1
+			was.Tenant, was.MailID, was.Reader = tenant.Default, id, 1
 			if was.Method != "" {
-				was.EventUID = s.app.keys.EventUID(tenant, s.app.keys.PersonID(tenant, "o@organizer.example"), uid)
+				was.EventUID = s.app.keys.EventUID(tenant.Default, s.app.keys.PersonID(tenant.Default, "o@organizer.example"), uid)
 			}
-			received := mail.MailReceived{Tenant: tenant, MailID: id, Received: time.Now().UTC()}
-			proof := mail.MailAuthenticated{Tenant: tenant, MailID: id, Verdict: mail.VerdictNone}
-			if _, err := s.app.facts.Append(ctx, mail.Stream(id), -1, commands.From("test", tenant, id, 0), received, proof, was); err != nil {
+			received := mail.MailReceived{Tenant: tenant.Default, MailID: id, Received: time.Now().UTC()}
+			proof := mail.MailAuthenticated{Tenant: tenant.Default, MailID: id, Verdict: mail.VerdictNone}
+			if _, err := s.app.facts.Append(ctx, mail.Stream(id), -1, commands.From("test", tenant.Default, id, 0), received, proof, was); err != nil {
 				t.Fatal(err)
 			}
 		}

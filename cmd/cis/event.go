@@ -47,7 +47,7 @@ func newEventPolicy() *cobra.Command {
 			}
 			return order(cmd, func(ctx context.Context, h *commands.Handler, meta commands.Meta, _ *parts) (string, error) {
 				for i, c := range list {
-					if _, err := h.ForEvent(ctx, commands.From("operator", tenant, meta.Correlation, i), c); err != nil {
+					if _, err := h.ForEvent(ctx, commands.Aside(meta, fmt.Sprint(i)), c); err != nil {
 						return "", err
 					}
 				}
@@ -69,7 +69,7 @@ func newDeclineCounter() *cobra.Command {
 				return invitation.ErrAddress
 			}
 			return order(cmd, func(ctx context.Context, h *commands.Handler, meta commands.Meta, p *parts) (string, error) {
-				_, err := h.ForInvitation(ctx, meta, commands.DeclineCounter{Tenant: tenant, EventUID: args[0], AttendeeID: p.keys.PersonID(tenant, args[1])})
+				_, err := h.ForInvitation(ctx, meta, commands.DeclineCounter{Tenant: p.tenant, EventUID: args[0], AttendeeID: p.keys.PersonID(p.tenant, args[1])})
 				return "declined; " + strings.ToLower(args[1]) + " is told", err
 			})
 		},
@@ -81,7 +81,7 @@ func newWithdraw() *cobra.Command {
 		Use: "withdraw UID ADDRESS", Short: "Take somebody off an event; their calendar is told, nobody else's", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return order(cmd, func(ctx context.Context, h *commands.Handler, meta commands.Meta, p *parts) (string, error) {
-				_, err := h.ForInvitation(ctx, meta, commands.WithdrawInvite{Tenant: tenant, EventUID: args[0], AttendeeID: p.keys.PersonID(tenant, args[1]), By: operator()})
+				_, err := h.ForInvitation(ctx, meta, commands.WithdrawInvite{Tenant: p.tenant, EventUID: args[0], AttendeeID: p.keys.PersonID(p.tenant, args[1]), By: operator()})
 				return strings.ToLower(args[1]) + " is no longer invited", err
 			})
 		},
@@ -91,7 +91,13 @@ func newWithdraw() *cobra.Command {
 // order carries out one command of an operator's.
 func order(cmd *cobra.Command, do func(context.Context, *commands.Handler, commands.Meta, *parts) (string, error)) error {
 	return withParts(cmd.Context(), false, func(ctx context.Context, p *parts) error {
-		said, err := do(ctx, p.handler(), commands.From("operator", tenant, uuid.NewString(), 0), p)
+		h := p.handler()
+		if _, err := h.Tenant(ctx, p.tenant); err != nil {
+			return err
+		}
+		meta := commands.From("operator", p.tenant, uuid.NewString(), 0)
+		meta.By = operator()
+		said, err := do(ctx, h, meta, p)
 		if err != nil {
 			return err
 		}

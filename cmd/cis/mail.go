@@ -28,13 +28,14 @@ one mail. Sender and recipients are taken from Return-Path, Delivered-To, To and
 server the mails are handled at once, else at its next start.`,
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			return withParts(cmd.Context(), false, func(ctx context.Context, p *parts) error {
-				receiver := inbox.NewReceiver(p.facts, p.keys, tenant)
+				directory := p.directory(p.handler())
+				receiver := inbox.NewReceiver(p.facts, p.keys, directory)
 				n := 0
 				var failed []error
 				for _, path := range paths {
 					failed = append(failed, mailbox.Each(path, smtpd.MaxBytes, func(name string, raw []byte) error {
 						env := inbox.Envelope{Door: "import", From: from, Recipients: strings.Fields(to)}
-						sender, recipients := message.Envelope(raw, p.cfg.book().Accepts)
+						sender, recipients := message.Envelope(raw, directory.Accepts)
 						if env.From == "" {
 							env.From = sender
 						}

@@ -25,7 +25,7 @@ somebody who was never invited. They have changed nothing. "cis mail held releas
 were proven; "cis mail held drop ID" ends it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withParts(cmd.Context(), true, func(ctx context.Context, p *parts) error {
-				held, err := inbox.ListHeld(ctx, p.pool, tenant, limit)
+				held, err := inbox.ListHeld(ctx, p.pool, p.tenant, limit)
 				if err != nil {
 					return err
 				}
@@ -88,7 +88,7 @@ func newJudge(use, short string, release bool) *cobra.Command {
 			return withParts(cmd.Context(), age > 0, func(ctx context.Context, p *parts) error {
 				var failed []error
 				if age > 0 {
-					held, err := inbox.ListHeld(ctx, p.pool, tenant, 10_000)
+					held, err := inbox.ListHeld(ctx, p.pool, p.tenant, 10_000)
 					if err != nil {
 						return err
 					}
@@ -99,8 +99,8 @@ func newJudge(use, short string, release bool) *cobra.Command {
 					}
 				}
 				for _, id := range ids {
-					meta := commands.From("operator", tenant, uuid.NewString(), 0)
-					_, err := p.handler().ForMail(ctx, meta, commands.JudgeMail{Tenant: tenant, MailID: id, Release: release, By: operator()})
+					meta := commands.From("operator", p.tenant, uuid.NewString(), 0)
+					_, err := p.handler().ForMail(ctx, meta, commands.JudgeMail{Tenant: p.tenant, MailID: id, Release: release, By: operator()})
 					if err != nil {
 						failed = append(failed, fmt.Errorf("%s: %w", id, err))
 						continue

@@ -15,12 +15,14 @@ import (
 
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/ingest/bulk"
 	"github.com/calendar-invite-server/cis/ingest/inbox"
 	"github.com/calendar-invite-server/cis/ingest/itip"
 	"github.com/calendar-invite-server/cis/ingest/message"
 	"github.com/calendar-invite-server/cis/ingest/senderauth"
 	"github.com/calendar-invite-server/cis/ingest/smtpd"
+	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/ical"
 	"github.com/calendar-invite-server/cis/internal/secret"
 	"github.com/spf13/cobra"
@@ -105,7 +107,7 @@ func newInspector(cfg *Config, dns bool) (*inspector, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &inspector{in: itip.Interpreter{Keys: keys, Addresses: cfg.book()}}
+	i := &inspector{in: itip.Interpreter{Keys: keys, Addresses: address.NewDirectory(cfg.book(), nil)}}
 	if dns || cfg.AuthServID != "" {
 		enforced := *cfg
 		enforced.MailAuth = "enforce"
@@ -193,7 +195,7 @@ func (i *inspector) inspect(ctx context.Context, file string, data []byte) (out 
 			out.Refusal = &inspectedRefusal{Code: "internal-error", Title: "reading it failed; this is a mistake of ours", Detail: fmt.Sprint(p)}
 		}
 	}()
-	m := itip.Mail{Tenant: tenant, Received: time.Now().UTC()}
+	m := itip.Mail{Tenant: tenant.Default, Received: time.Now().UTC()}
 	var err error
 	switch {
 	case len(data) > smtpd.MaxBytes:
@@ -239,7 +241,7 @@ func (i *inspector) sender(ctx context.Context, raw []byte, m *itip.Mail, out *i
 		return
 	}
 	v, err := i.auth.Check(ctx, senderauth.Mail{Raw: raw, Message: m.Message, Relayed: true})
-	proof := inbox.Proof(tenant, "", v)
+	proof := inbox.Proof(tenant.Default, "", v)
 	m.From = inbox.SenderOf(m.From, m.Message, proof)
 	out.Sender = inspectedSender{Verdict: string(proof.Verdict), By: v.By, Domain: v.Domain, Reason: v.Reason, Results: v.Results, Records: v.Records}
 	if err != nil {

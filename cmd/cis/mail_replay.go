@@ -56,7 +56,7 @@ type difference struct {
 
 // replay reads mail after mail; only those that are not handled yet are kept in memory.
 func (p *parts) replay(ctx context.Context, out, progress io.Writer, asJSON bool) error {
-	in := itip.Interpreter{Keys: p.keys, Addresses: p.cfg.book()}
+	in := itip.Interpreter{Keys: p.keys, Addresses: p.directory(p.handler())}
 	open := map[string]past{}
 	read, differ, gone := 0, 0, 0
 	last := time.Now()

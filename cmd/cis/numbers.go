@@ -55,7 +55,7 @@ func (n numbers) Table(ctx context.Context, bulkID string, each func(line int, u
 }
 
 // composer writes mails as the configuration says.
-func (c *Config) composer(book address.Book, publicURL string) *notifier.Composer {
+func (c *Config) composer(book *address.Directory, publicURL string) *notifier.Composer {
 	composer := notifier.NewComposer(book, publicURL, c.dkim, c.templates)
 	composer.Alarm = time.Duration(c.Alarm) * time.Minute
 	composer.Sender, composer.Footer, composer.Language, composer.Test = c.Sender, c.Footer, c.Language, c.Test

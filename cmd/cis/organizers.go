@@ -55,7 +55,7 @@ func newOrganizersList() *cobra.Command {
 		Use: "list", Short: "List accounts, newest change first", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withParts(cmd.Context(), true, func(ctx context.Context, p *parts) error {
-				list, err := organizers.NewReader(p.pool).Newest(ctx, tenant, organizers.Cursor{}, limit)
+				list, err := organizers.NewReader(p.pool).Newest(ctx, p.tenant, organizers.Cursor{}, limit)
 				if err != nil {
 					return err
 				}
@@ -63,7 +63,7 @@ func newOrganizersList() *cobra.Command {
 				for i, o := range list {
 					ids[i] = o.ID
 				}
-				people, err := attendees.NewReader(p.pool).People(ctx, tenant, ids)
+				people, err := attendees.NewReader(p.pool).People(ctx, p.tenant, ids)
 				if err != nil {
 					return err
 				}
@@ -133,11 +133,11 @@ func newOrganizersShow() *cobra.Command {
 				if !s.Exists {
 					return organizer.ErrUnknown.With(args[0])
 				}
-				numbers, err := statistics.NewReader(p.pool).Organizer(ctx, tenant, id)
+				numbers, err := statistics.NewReader(p.pool).Organizer(ctx, p.tenant, id)
 				if err != nil {
 					return err
 				}
-				newest, err := events.NewReader(p.pool).Find(ctx, tenant, events.Filter{OrganizerID: id, Limit: 20})
+				newest, err := events.NewReader(p.pool).Find(ctx, p.tenant, events.Filter{OrganizerID: id, Limit: 20})
 				if err != nil {
 					return err
 				}
@@ -192,7 +192,7 @@ func (p *parts) organizerID(ctx context.Context, addr string) (string, error) {
 	if !address.Valid(addr) {
 		return "", organizer.ErrAddress.With(addr)
 	}
-	id := p.keys.PersonID(tenant, addr)
+	id := p.keys.PersonID(p.tenant, addr)
 	links, err := p.handler().Identity(ctx, id)
 	if alias := links.AliasOf(); alias != "" {
 		id = alias
@@ -207,7 +207,7 @@ func decide(cmd *cobra.Command, addr, said string, command func(ref organizer.Re
 		if err != nil {
 			return "", err
 		}
-		_, err = h.ForOrganizer(ctx, meta, command(organizer.Ref{Tenant: tenant, OrganizerID: id}, strings.ToLower(addr)))
+		_, err = h.ForOrganizer(ctx, meta, command(organizer.Ref{Tenant: p.tenant, OrganizerID: id}, strings.ToLower(addr)))
 		return strings.ToLower(addr) + " " + said, err
 	})
 }
@@ -291,7 +291,7 @@ delegate writes for them where the calendar names them as ORGANIZER, and otherwi
 					return "", err
 				}
 				_, err = h.ForIdentity(ctx, meta, commands.LinkAddress{
-					Tenant: tenant, AddressID: p.keys.PersonID(tenant, args[1]), Address: strings.ToLower(args[1]), OrganizerID: id,
+					Tenant: p.tenant, AddressID: p.keys.PersonID(p.tenant, args[1]), Address: strings.ToLower(args[1]), OrganizerID: id,
 					Role: identity.Role(role), Unlink: unlink, By: operator(),
 				})
 				if unlink {

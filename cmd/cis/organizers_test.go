@@ -17,6 +17,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/identity"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/organizer"
+	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/ingest/message"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
 	"github.com/calendar-invite-server/cis/internal/sink"
@@ -51,8 +52,8 @@ func (p *proven) nth(to string, n int) sink.Mail {
 
 func (p *proven) operator(command func(ref organizer.Ref) commands.Command[organizer.State, organizer.Fact]) {
 	p.t.Helper()
-	ref := organizer.Ref{Tenant: tenant, OrganizerID: p.app.keys.PersonID(tenant, olga)}
-	if _, err := p.app.handler.ForOrganizer(p.ctx, commands.From("operator", tenant, uuid.NewString(), 0), command(ref)); err != nil {
+	ref := organizer.Ref{Tenant: tenant.Default, OrganizerID: p.app.keys.PersonID(tenant.Default, olga)}
+	if _, err := p.app.handler.ForOrganizer(p.ctx, commands.From("operator", tenant.Default, uuid.NewString(), 0), command(ref)); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -135,8 +136,8 @@ func TestAccounts(t *testing.T) {
 	})
 	t.Run("an alias is the organizer", func(t *testing.T) {
 		alias := "events@organizer.example"
-		_, err := p.app.handler.ForIdentity(p.ctx, commands.From("operator", tenant, uuid.NewString(), 0), commands.LinkAddress{
-			Tenant: tenant, AddressID: p.app.keys.PersonID(tenant, alias), Address: alias, OrganizerID: p.app.keys.PersonID(tenant, olga), Role: identity.Alias, By: "operator test",
+		_, err := p.app.handler.ForIdentity(p.ctx, commands.From("operator", tenant.Default, uuid.NewString(), 0), commands.LinkAddress{
+			Tenant: tenant.Default, AddressID: p.app.keys.PersonID(tenant.Default, alias), Address: alias, OrganizerID: p.app.keys.PersonID(tenant.Default, olga), Role: identity.Alias, By: "operator test",
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/commands"
+	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/eventstore/embedded"
 	"github.com/calendar-invite-server/cis/internal/facts"
@@ -26,6 +27,7 @@ import (
 // server's store and database through their sockets; alone it starts its own.
 type parts struct {
 	cfg     *Config
+	tenant  string // that a command is about
 	log     *slog.Logger
 	keys    secret.Keys
 	facts   *facts.Log
@@ -41,6 +43,11 @@ type parts struct {
 // handler carries out commands with the limits of this installation.
 func (p *parts) handler() *commands.Handler { return commands.NewHandler(p.facts, p.cfg.Limits) }
 
+// directory is the addresses of all tenants.
+func (p *parts) directory(h *commands.Handler) *address.Directory {
+	return address.NewDirectory(p.cfg.book(), h.Tenants)
+}
+
 func (p *parts) onClose(f func()) { p.closers = append(p.closers, f) }
 
 // close releases everything, last opened first.
@@ -53,7 +60,7 @@ func (p *parts) close() {
 
 // openLog opens the log: store, vault and the check that they belong to this secret.
 func openLog(ctx context.Context, cfg *Config, log *slog.Logger) (_ *parts, err error) {
-	p := &parts{cfg: cfg, log: log}
+	p := &parts{cfg: cfg, tenant: cfg.Tenant, log: log}
 	defer func() {
 		if err != nil {
 			p.close()

@@ -18,19 +18,19 @@ import (
 func newRecipients() *cobra.Command {
 	cmd := &cobra.Command{Use: "recipients", Aliases: []string{"recipient"}, Short: "Look at who gets no mail, and decide about it"}
 	wants := func(use, short, said string, undo bool) *cobra.Command {
-		return forRecipient(use+" ADDRESS", short, said, 1, func(id string, _ []string, _ *parts) (commands.Command[recipient.State, recipient.Fact], error) {
-			return commands.Unsubscribe{Tenant: tenant, RecipientID: id, Undo: undo, By: operator()}, nil
+		return forRecipient(use+" ADDRESS", short, said, 1, func(id string, _ []string, p *parts) (commands.Command[recipient.State, recipient.Fact], error) {
+			return commands.Unsubscribe{Tenant: p.tenant, RecipientID: id, Undo: undo, By: operator()}, nil
 		})
 	}
 	works := func(use, short, said string, restore bool) *cobra.Command {
-		return forRecipient(use+" ADDRESS", short, said, 1, func(id string, _ []string, _ *parts) (commands.Command[recipient.State, recipient.Fact], error) {
-			return commands.SuppressRecipient{Tenant: tenant, RecipientID: id, Status: "operator", Restore: restore, By: operator()}, nil
+		return forRecipient(use+" ADDRESS", short, said, 1, func(id string, _ []string, p *parts) (commands.Command[recipient.State, recipient.Fact], error) {
+			return commands.SuppressRecipient{Tenant: p.tenant, RecipientID: id, Status: "operator", Restore: restore, By: operator()}, nil
 		})
 	}
 	blocks := func(use, short, said string, undo bool) *cobra.Command {
 		return forRecipient(use+" ADDRESS ORGANIZER", short, said, 2, func(id string, args []string, p *parts) (commands.Command[recipient.State, recipient.Fact], error) {
 			organizer, err := p.organizerID(context.Background(), args[1])
-			return commands.BlockOrganizer{Tenant: tenant, RecipientID: id, OrganizerID: organizer, Undo: undo, By: operator()}, err
+			return commands.BlockOrganizer{Tenant: p.tenant, RecipientID: id, OrganizerID: organizer, Undo: undo, By: operator()}, err
 		})
 	}
 	cmd.AddCommand(
@@ -54,7 +54,7 @@ func forRecipient(use, short, said string, args int, command func(id string, arg
 				if !address.Valid(args[0]) {
 					return "", invitation.ErrAddress.With(args[0])
 				}
-				c, err := command(p.keys.PersonID(tenant, args[0]), args, p)
+				c, err := command(p.keys.PersonID(p.tenant, args[0]), args, p)
 				if err == nil {
 					_, err = h.ForRecipient(ctx, meta, c)
 				}
@@ -79,7 +79,7 @@ func newRecipientsList() *cobra.Command {
 				for i, s := range list {
 					ids[i] = s.Recipient
 				}
-				people, err := attendees.NewReader(p.pool).People(ctx, tenant, ids)
+				people, err := attendees.NewReader(p.pool).People(ctx, p.tenant, ids)
 				if err != nil {
 					return err
 				}
@@ -120,7 +120,7 @@ func newRecipientsShow() *cobra.Command {
 			}
 			return withParts(cmd.Context(), false, func(ctx context.Context, p *parts) error {
 				h := p.handler()
-				s, err := h.Recipient(ctx, p.keys.PersonID(tenant, args[0]))
+				s, err := h.Recipient(ctx, p.keys.PersonID(p.tenant, args[0]))
 				if err != nil {
 					return err
 				}

@@ -9,6 +9,7 @@ import (
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
 )
 
@@ -26,11 +27,11 @@ func TestReminders(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.invited(uid, off)
-	if _, err := p.app.handler.ForRecipient(p.ctx, commands.From("test", tenant, "off", 0), commands.Unsubscribe{Tenant: tenant, RecipientID: p.app.keys.PersonID(tenant, off)}); err != nil {
+	if _, err := p.app.handler.ForRecipient(p.ctx, commands.From("test", tenant.Default, "off", 0), commands.Unsubscribe{Tenant: tenant.Default, RecipientID: p.app.keys.PersonID(tenant.Default, off)}); err != nil {
 		t.Fatal(err)
 	}
 	due := time.Until(ev.Start) - 2*time.Second
-	_, err := p.app.handler.ForEvent(p.ctx, commands.From("operator", tenant, "reminders", 0), commands.ChangeReminders{UID: uid, Before: []string{due.String()}, By: "operator test"})
+	_, err := p.app.handler.ForEvent(p.ctx, commands.From("operator", tenant.Default, "reminders", 0), commands.ChangeReminders{UID: uid, Before: []string{due.String()}, By: "operator test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/mail"
+	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/ingest/inbox"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
 	"github.com/calendar-invite-server/cis/internal/dkimsign"
@@ -115,7 +116,7 @@ func (p *proven) invited(uid, who string) received {
 		p.t.Fatal(err)
 	}
 	eventually(p.t, p.ctx, "the record of the mail", func() error {
-		inv, err := p.app.handler.Invitation(p.ctx, uid, p.app.keys.PersonID(tenant, who))
+		inv, err := p.app.handler.Invitation(p.ctx, uid, p.app.keys.PersonID(tenant.Default, who))
 		if err == nil && inv.State.Told == 0 {
 			err = fmt.Errorf("not yet")
 		}
@@ -210,13 +211,13 @@ func TestSpoofed(t *testing.T) {
 		}
 	})
 	t.Run("held mail is listed, released and dropped", func(t *testing.T) {
-		held, err := inbox.ListHeld(p.ctx, p.app.pool, tenant, 100)
+		held, err := inbox.ListHeld(p.ctx, p.app.pool, tenant.Default, 100)
 		if err != nil || len(held) != len(mails) {
 			t.Fatalf("%d are listed, %v", len(held), err)
 		}
 		judge := func(id string, release bool) {
 			t.Helper()
-			_, err := p.app.handler.ForMail(p.ctx, commands.From("test", tenant, id, 0), commands.JudgeMail{Tenant: tenant, MailID: id, Release: release, By: "test"})
+			_, err := p.app.handler.ForMail(p.ctx, commands.From("test", tenant.Default, id, 0), commands.JudgeMail{Tenant: tenant.Default, MailID: id, Release: release, By: "test"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -229,7 +230,7 @@ func TestSpoofed(t *testing.T) {
 			t.Errorf("the released change: %+v, %v", update.Event, err)
 		}
 		eventually(t, p.ctx, "an empty list", func() error {
-			held, err := inbox.ListHeld(p.ctx, p.app.pool, tenant, 100)
+			held, err := inbox.ListHeld(p.ctx, p.app.pool, tenant.Default, 100)
 			if err == nil && len(held) > 0 {
 				err = fmt.Errorf("%d are left", len(held))
 			}
@@ -363,7 +364,7 @@ END:VCALENDAR
 		if err := p.invite(p.ctx, second, who, "X"); err != nil {
 			t.Fatal(err)
 		}
-		inv, err := p.app.handler.Invitation(p.ctx, second, p.app.keys.PersonID(tenant, who))
+		inv, err := p.app.handler.Invitation(p.ctx, second, p.app.keys.PersonID(tenant.Default, who))
 		if err != nil || inv.State.Denied != want {
 			t.Errorf("%s: %+v, %v", who, inv.State, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
 )
 
@@ -146,9 +147,9 @@ func TestSeries(t *testing.T) {
 		if err != nil || !strings.Contains(string(got.Data), "Another time is proposed: Party") {
 			t.Fatalf("%s, %v", got.Data, err)
 		}
-		annID := p.app.keys.PersonID(tenant, ann)
+		annID := p.app.keys.PersonID(tenant.Default, ann)
 		mails := len(p.sink.Mails(ann))
-		if _, err := p.app.handler.ForInvitation(p.ctx, commands.From("test", tenant, "decline", 0), commands.DeclineCounter{Tenant: tenant, EventUID: uid, AttendeeID: annID}); err != nil {
+		if _, err := p.app.handler.ForInvitation(p.ctx, commands.From("test", tenant.Default, "decline", 0), commands.DeclineCounter{Tenant: tenant.Default, EventUID: uid, AttendeeID: annID}); err != nil {
 			t.Fatal(err)
 		}
 		declined, err := p.calendar(p.ctx, ann, mails+1)
@@ -215,8 +216,8 @@ func TestWithdrawn(t *testing.T) {
 	if err := p.counted(p.ctx, uid, map[string]int64{"accepted": 1, "noaction": 1}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.app.handler.ForInvitation(p.ctx, commands.From("test", tenant, "off", 0), commands.WithdrawInvite{
-		Tenant: tenant, EventUID: uid, AttendeeID: p.app.keys.PersonID(tenant, ann), By: "test",
+	if _, err := p.app.handler.ForInvitation(p.ctx, commands.From("test", tenant.Default, "off", 0), commands.WithdrawInvite{
+		Tenant: tenant.Default, EventUID: uid, AttendeeID: p.app.keys.PersonID(tenant.Default, ann), By: "test",
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +277,7 @@ func TestPartyCrashers(t *testing.T) {
 	got := p.invited(uid, ann)
 	policy := func(c event.Crashers) {
 		t.Helper()
-		if _, err := p.app.handler.ForEvent(p.ctx, commands.From("test", tenant, string(c), 0), commands.ChangePolicy{UID: uid, Crashers: c}); err != nil {
+		if _, err := p.app.handler.ForEvent(p.ctx, commands.From("test", tenant.Default, string(c), 0), commands.ChangePolicy{UID: uid, Crashers: c}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/calendar-invite-server/cis/domain/tenant"
+	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/notifier"
 	"github.com/spf13/cobra"
 )
@@ -63,7 +65,7 @@ func newTemplatesPreview() *cobra.Command {
 				return err
 			}
 			for _, name := range names {
-				p, err := cfg.composer(cfg.book(), cfg.PublicURL).Preview(name, of, language)
+				p, err := cfg.composer(address.NewDirectory(cfg.book(), nil), cfg.PublicURL).Preview(name, of, language)
 				if err != nil {
 					return err
 				}
@@ -79,6 +81,6 @@ func newTemplatesPreview() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&out, "out", "preview", "folder to write into")
 	cmd.Flags().StringVar(&language, "language", "", "language, of those CIS_TEMPLATES has")
-	cmd.Flags().StringVar(&of, "tenant", tenant, "tenant")
+	cmd.Flags().StringVar(&of, "tenant", tenant.Default, "tenant")
 	return cmd
 }

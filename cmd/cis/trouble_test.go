@@ -19,6 +19,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/mail"
 	"github.com/calendar-invite-server/cis/domain/schema"
+	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/ingest/smtpd"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
@@ -362,8 +363,8 @@ func TestPoison(t *testing.T) {
 	s := startStage(t, nil)
 	ctx := within(t, time.Minute)
 	const id = "00000000000000000000000000000001"
-	lost := mail.MailReceived{Tenant: tenant, MailID: id, Door: "smtp", Size: 1, Chunks: 1, Lane: "lane", Received: time.Now().UTC(), From: "a@b.example", Recipients: "create@cis.localhost"}
-	if _, err := s.app.facts.Append(ctx, mail.Stream(id), eventstore.NoStream, commands.From("test", tenant, id, 0), lost); err != nil { // its bytes are nowhere
+	lost := mail.MailReceived{Tenant: tenant.Default, MailID: id, Door: "smtp", Size: 1, Chunks: 1, Lane: "lane", Received: time.Now().UTC(), From: "a@b.example", Recipients: "create@cis.localhost"}
+	if _, err := s.app.facts.Append(ctx, mail.Stream(id), eventstore.NoStream, commands.From("test", tenant.Default, id, 0), lost); err != nil { // its bytes are nowhere
 		t.Fatal(err)
 	}
 	state := func(want string) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
 )
 
@@ -30,11 +31,11 @@ func TestUnsubscribe(t *testing.T) {
 		p.invited(uid, who)
 	}
 	refused := func(who string) bool {
-		s, err := p.app.handler.Recipient(p.ctx, p.app.keys.PersonID(tenant, who))
+		s, err := p.app.handler.Recipient(p.ctx, p.app.keys.PersonID(tenant.Default, who))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return s.Refuses(p.app.keys.PersonID(tenant, olga)) != nil
+		return s.Refuses(p.app.keys.PersonID(tenant.Default, olga)) != nil
 	}
 	path, _ := link(ann)
 	t.Run("looking changes nothing, a scanner's HEAD neither", func(t *testing.T) {

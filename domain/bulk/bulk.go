@@ -104,6 +104,7 @@ func (BulkFinished) bulkFact()  {}
 // State is what a table's facts add up to.
 type State struct {
 	Exists      bool
+	Tenant      string
 	OrganizerID string
 	Rows        int // in all
 	Blocks      int // done
@@ -119,7 +120,7 @@ type State struct {
 func Evolve(s State, fact Fact) State {
 	switch f := fact.(type) {
 	case BulkStarted:
-		s.Exists, s.OrganizerID, s.Rows = true, f.OrganizerID, f.Rows
+		s.Exists, s.Tenant, s.OrganizerID, s.Rows = true, f.Tenant, f.OrganizerID, f.Rows
 	case BulkBlockDone:
 		s.Blocks, s.Done, s.Accepted = f.Block, s.Done+f.Rows, s.Accepted+f.Accepted
 		s.Refused = append(slices.Clip(s.Refused), f.Refused...)

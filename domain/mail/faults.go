@@ -2,5 +2,8 @@ package mail
 
 import "github.com/calendar-invite-server/cis/domain/fault"
 
-// ErrNotHeld says that there is nothing to decide about a message.
-var ErrNotHeld = &fault.Error{Kind: fault.Conflict, Code: "mail-not-held", Title: "that mail is not held"}
+// How decisions about messages are refused.
+var (
+	ErrNotHeld = &fault.Error{Kind: fault.Conflict, Code: "mail-not-held", Title: "that mail is not held"}
+	ErrUnknown = &fault.Error{Kind: fault.NotFound, Code: "mail-unknown", Title: "there is no such mail"}
+)

@@ -29,6 +29,7 @@ const (
 // State is what a message's facts add up to.
 type State struct {
 	Exists   bool
+	Tenant   string
 	Verdict  Verdict
 	Proof    MailAuthenticated
 	Held     string // the reason; empty: it is not
@@ -40,7 +41,7 @@ type State struct {
 func Evolve(s State, fact Fact) State {
 	switch f := fact.(type) {
 	case MailReceived:
-		s.Exists = true
+		s.Exists, s.Tenant = true, f.Tenant
 	case MailAuthenticated:
 		s.Verdict, s.Proof = f.Verdict, f
 	case MailHeld:

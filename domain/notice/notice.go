@@ -42,6 +42,8 @@ const (
 	Help   Kind = "help"
 	// Operator passes a mail to postmaster@ or abuse@ on to who runs the server.
 	Operator Kind = "operator"
+	// SignIn is a link to sign in with.
+	SignIn Kind = "sign-in"
 	// BulkSummary tells what became of a table of people.
 	BulkSummary Kind = "bulk-summary"
 )

@@ -5,6 +5,7 @@ import "maps"
 // State is what an account's facts add up to. The zero State was never seen.
 type State struct {
 	Exists    bool
+	Tenant    string
 	Address   string
 	Name      string
 	Language  string
@@ -43,7 +44,7 @@ func (s State) Free(limit int) int {
 func Evolve(s State, fact Fact) State {
 	switch f := fact.(type) {
 	case OrganizerRegistered:
-		s.Exists, s.Address, s.Name = true, f.Address, f.Name
+		s.Exists, s.Tenant, s.Address, s.Name = true, f.Tenant, f.Address, f.Name
 	case ProfileChanged:
 		s.Name, s.Language = f.Name, f.Language
 	case EventSlotTaken:

@@ -1,50 +1,34 @@
 package api
 
 import (
-	"net"
-	"net/http"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/calendar-invite-server/cis/internal/httpapi"
 )
 
 const (
-	clientBurst     = 200 // requests a client address may make at once
+	clientBurst     = 200 // requests of links a client address may make at once
 	clientRate      = 1.0 // and then per second
 	recipientEvents = 5   // events a day that may invite an address they had not invited before
 	maxTracked      = 100_000
 )
 
-// limits keeps the published link from being a way to mail strangers: per client address and per recipient. They are
-// kept in memory, so every process counts for itself and a restart forgives.
+// limits keeps links from being a way to mail strangers: per client address and per recipient. They are kept in memory,
+// so every process counts for itself and a restart forgives.
 type limits struct {
+	clients httpapi.Buckets
+
 	mu         sync.Mutex
-	clients    map[string]bucket
 	recipients map[string]map[string]time.Time // person → event → first asked for
 }
 
-type bucket struct {
-	tokens float64
-	at     time.Time
+func newLimits() *limits {
+	return &limits{clients: httpapi.Buckets{Rate: clientRate, Burst: clientBurst}}
 }
 
 func (l *limits) allowClient(ip string, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.clients == nil || len(l.clients) >= maxTracked {
-		l.clients = map[string]bucket{}
-	}
-	b, known := l.clients[ip]
-	if !known {
-		b = bucket{clientBurst, now}
-	}
-	b.tokens = min(clientBurst, b.tokens+now.Sub(b.at).Seconds()*clientRate)
-	b.at = now
-	ok := b.tokens >= 1
-	if ok {
-		b.tokens--
-	}
-	l.clients[ip] = b
+	_, _, ok := l.clients.Take(ip, now)
 	return ok
 }
 
@@ -72,31 +56,4 @@ func (l *limits) allowRecipient(person, uid string, now time.Time) bool {
 	}
 	events[uid] = now
 	return true
-}
-
-// clientIP is who asks: the connection's address, or what a trusted proxy says (the last hop it did not make itself).
-func clientIP(r *http.Request, proxies []*net.IPNet) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	hops := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
-	for i := len(hops) - 1; i >= 0 && trusted(host, proxies); i-- {
-		hop := strings.TrimSpace(hops[i])
-		if net.ParseIP(hop) == nil {
-			break
-		}
-		host = hop
-	}
-	return host
-}
-
-func trusted(host string, proxies []*net.IPNet) bool {
-	ip := net.ParseIP(host)
-	for _, p := range proxies {
-		if ip != nil && p.Contains(ip) {
-			return true
-		}
-	}
-	return false
 }

@@ -3,9 +3,6 @@ package api
 import (
 	"context"
 	_ "embed" // unsubscribe.html
-	"errors"
-	"html/template"
-	"log/slog"
 	"net/http"
 
 	"github.com/calendar-invite-server/cis/commands"
@@ -13,7 +10,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/fault"
 	"github.com/calendar-invite-server/cis/domain/recipient"
 	"github.com/calendar-invite-server/cis/internal/problem"
-	"github.com/calendar-invite-server/cis/internal/secret"
+	"github.com/calendar-invite-server/cis/internal/webpage"
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
 )
@@ -21,25 +18,10 @@ import (
 // ErrToken refuses a link that stands for nobody.
 var ErrToken = &fault.Error{Kind: fault.NotFound, Code: "unsubscribe-unknown", Title: "this link is not complete: open it from the mail again"}
 
-// Unsubscribe serves the link in every mail to an attendee. Looking at it changes nothing; the buttons on the page, and
-// the one mail programs show (RFC 8058), post.
-type Unsubscribe struct {
-	Handler *commands.Handler
-	Keys    secret.Keys
-	Tenant  string
-	Log     *slog.Logger
-}
-
-// Register adds the routes.
-func (u *Unsubscribe) Register(r *mux.Router) {
-	r.Handle("/unsubscribe/{token}", problem.Handler(u.ask).With(u.Log)).Methods(http.MethodGet, http.MethodHead)
-	r.Handle("/unsubscribe/{token}", problem.Handler(u.act).With(u.Log)).Methods(http.MethodPost)
-}
-
 //go:embed unsubscribe.html
 var unsubscribeHTML string
 
-var unsubscribePage = template.Must(template.New("").Parse(unsubscribeHTML))
+var unsubscribePage = webpage.New(unsubscribeHTML)
 
 // choice is what the page shows.
 type choice struct {
@@ -57,79 +39,74 @@ type wish struct {
 	state  recipient.State
 }
 
-func (u *Unsubscribe) wish(ctx context.Context, r *http.Request) (w wish, err error) {
-	uid, person, ok := u.Keys.OpenInvitationToken("unsubscribe", mux.Vars(r)["token"])
+func (a *API) wish(ctx context.Context, r *http.Request) (w wish, err error) {
+	uid, person, ok := a.Keys.OpenInvitationToken(forUnsubscribe, mux.Vars(r)["token"])
 	if !ok {
 		return w, ErrToken
 	}
 	w.person = person
-	if w.event, err = u.Handler.Event(ctx, uid); err == nil {
-		w.state, err = u.Handler.Recipient(ctx, person)
+	if w.event, err = a.Handler.Event(ctx, uid); err == nil {
+		w.state, err = a.Handler.Recipient(ctx, person)
 	}
 	return w, err
 }
 
-func (u *Unsubscribe) ask(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
+func (a *API) showUnsubscribe(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := within(r)
 	defer cancel()
-	wish, err := u.wish(ctx, r)
+	wish, err := a.wish(ctx, r)
 	if err != nil {
 		return err
 	}
-	return show(w, wish, false)
+	return wish.show(w, false)
 }
 
-// act does what a button says. The body List-Unsubscribe=One-Click is what mail programs post for their users.
-func (u *Unsubscribe) act(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-	if err := r.ParseMultipartForm(16 << 10); err != nil && !errors.Is(err, http.ErrNotMultipart) {
-		return problem.ErrForm
+// actUnsubscribe does what a button says. The body List-Unsubscribe=One-Click is what mail programs post for their
+// users (RFC 8058).
+func (a *API) actUnsubscribe(w http.ResponseWriter, r *http.Request) error {
+	if err := form(w, r); err != nil {
+		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
+	ctx, cancel := within(r)
 	defer cancel()
-	wish, err := u.wish(ctx, r)
+	wish, err := a.wish(ctx, r)
 	if err != nil {
 		return err
 	}
-	meta := commands.From("unsubscribe", u.Tenant, uuid.NewString(), 0)
-	all := commands.Unsubscribe{Tenant: u.Tenant, RecipientID: wish.person, By: "page"}
-	one := commands.BlockOrganizer{Tenant: u.Tenant, RecipientID: wish.person, OrganizerID: wish.event.OrganizerID, By: "page"}
+	tenant := wish.event.Tenant
+	meta := commands.From("unsubscribe", tenant, uuid.NewString(), 0)
+	all := commands.Unsubscribe{Tenant: tenant, RecipientID: wish.person, By: "page"}
+	one := commands.BlockOrganizer{Tenant: tenant, RecipientID: wish.person, OrganizerID: wish.event.OrganizerID, By: "page"}
 	switch do := r.PostForm.Get("do"); {
 	case r.PostForm.Get("List-Unsubscribe") == "One-Click":
 		all.By = "one-click"
-		_, err = u.Handler.ForRecipient(ctx, meta, all)
+		_, err = a.Handler.ForRecipient(ctx, meta, all)
 	case do == "all", do == "all-again":
 		all.Undo = do == "all-again"
-		_, err = u.Handler.ForRecipient(ctx, meta, all)
+		_, err = a.Handler.ForRecipient(ctx, meta, all)
 	case (do == "organizer" || do == "organizer-again") && wish.event.Exists:
 		one.Undo = do == "organizer-again"
-		_, err = u.Handler.ForRecipient(ctx, meta, one)
+		_, err = a.Handler.ForRecipient(ctx, meta, one)
 	default:
 		return problem.ErrForm
 	}
 	if err != nil {
 		return err
 	}
-	if wish.state, err = u.Handler.Recipient(ctx, wish.person); err != nil {
+	if wish.state, err = a.Handler.Recipient(ctx, wish.person); err != nil {
 		return err
 	}
-	u.Log.Info("unsubscribe: changed", "recipient", wish.person, "unsubscribed", wish.state.Unsubscribed)
-	return show(w, wish, true)
+	a.Log.Info("unsubscribe: changed", "recipient", wish.person, "unsubscribed", wish.state.Unsubscribed)
+	return wish.show(w, true)
 }
 
-func show(w http.ResponseWriter, wish wish, done bool) error {
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=UTF-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Robots-Tag", "noindex")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'")
+func (w wish) show(to http.ResponseWriter, done bool) error {
 	c := choice{
-		Organizer: wish.event.OrganizerName, Unsubscribed: wish.state.Unsubscribed, Blocked: wish.state.Blocked[wish.event.OrganizerID],
-		Suppressed: wish.state.Suppressed, Done: done,
+		Organizer: w.event.OrganizerName, Unsubscribed: w.state.Unsubscribed, Blocked: w.state.Blocked[w.event.OrganizerID],
+		Suppressed: w.state.Suppressed, Done: done,
 	}
 	if c.Organizer == "" {
 		c.Organizer = "this organizer"
 	}
-	return unsubscribePage.Execute(w, c)
+	return unsubscribePage.Show(to, http.StatusOK, c)
 }

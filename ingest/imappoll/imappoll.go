@@ -31,7 +31,7 @@ const (
 // Options are what the door needs.
 type Options struct {
 	URL      string // imaps://user:password@host[:port]/MAILBOX; imap:// uses STARTTLS, except on this machine
-	Book     address.Book
+	Book     *address.Directory
 	Receiver *inbox.Receiver
 	Log      *slog.Logger
 	MaxBytes int64         // larger messages are left alone
@@ -197,7 +197,7 @@ func (p *Poller) receive(ctx context.Context, raw []byte) error {
 	}
 	from, to := message.Envelope(raw, p.opts.Book.Accepts)
 	if len(to) == 0 {
-		to = []string{p.opts.Book.Create()}
+		to = []string{p.opts.Book.Own().Create()}
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()

@@ -121,7 +121,7 @@ func TestPoller(t *testing.T) {
 			}
 			deliver(t, user, 99, 5000) // too large
 			p, err := imappoll.New(imappoll.Options{
-				URL: "imap://cis:secret@" + addr + "/INBOX", Book: address.NewBook("cis.example", ""), Receiver: inbox.NewReceiver(log, keys, "t"),
+				URL: "imap://cis:secret@" + addr + "/INBOX", Book: address.NewDirectory(address.NewBook("cis.example", ""), nil), Receiver: inbox.NewReceiver(log, keys, address.NewDirectory(address.NewBook("cis.example", ""), nil)),
 				Log: slog.New(slog.DiscardHandler), MaxBytes: 2000, Poll: 20 * time.Millisecond,
 			})
 			if err != nil {
@@ -172,7 +172,7 @@ func TestStoreAway(t *testing.T) {
 	log.Store().Close()
 	deliver(t, user, 1, 10)
 	p, err := imappoll.New(imappoll.Options{
-		URL: "imap://cis:secret@" + addr, Book: address.NewBook("cis.example", ""), Receiver: inbox.NewReceiver(log, keys, "t"),
+		URL: "imap://cis:secret@" + addr, Book: address.NewDirectory(address.NewBook("cis.example", ""), nil), Receiver: inbox.NewReceiver(log, keys, address.NewDirectory(address.NewBook("cis.example", ""), nil)),
 		Log: slog.New(slog.DiscardHandler), MaxBytes: 2000, Poll: 20 * time.Millisecond,
 	})
 	if err != nil {

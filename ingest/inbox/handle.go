@@ -36,7 +36,7 @@ type letter struct {
 // to says whether the mail came for one of our addresses by its base, and returns the tag.
 func (l *letter) to(w *Worker, base string) (token string, ok bool) {
 	for rcpt := range strings.FieldsSeq(l.received.Recipients) {
-		if b, t := w.in.Addresses.Token(rcpt); b == base {
+		if b, t := w.in.Addresses.Of(l.Tenant).Token(rcpt); b == base {
 			return t, true
 		}
 	}
@@ -113,7 +113,7 @@ func (w *Worker) carryOut(ctx context.Context, l *letter) (schema.Fact, error) {
 	token, dialogue := l.to(w, "event")
 	_, table := l.to(w, "bulk")
 	switch {
-	case (dialogue || table) && l.msg.Loop == w.in.Addresses.Domain:
+	case (dialogue || table) && w.in.Ours(l.msg.Loop):
 		return ignored(byAddress, itip.ErrOwn), nil
 	case dialogue:
 		return w.dialogue(ctx, l, byAddress, token)

@@ -28,7 +28,7 @@ var (
 
 // people decides about mail without a calendar: a text answer goes on to the organizer, automatic ones to nobody.
 func (w *Worker) people(ctx context.Context, l *letter, done mail.MailHandled) (schema.Fact, error) {
-	token, answer := l.to(w, w.in.Addresses.RSVP)
+	token, answer := l.to(w, w.in.Addresses.Own().RSVP)
 	for _, base := range []string{"postmaster", "abuse"} {
 		if _, ok := l.to(w, base); ok {
 			return w.operator(ctx, l, done)
@@ -59,7 +59,7 @@ func (w *Worker) people(ctx context.Context, l *letter, done mail.MailHandled) (
 func (w *Worker) report(ctx context.Context, l *letter, done mail.MailHandled) (schema.Fact, error) {
 	token, ours := l.to(w, "bounce")
 	if l.msg.Report.Complaint { // it comes to abuse@, or where the provider was told; what it returns names the mail
-		_, token = w.in.Addresses.Token(l.msg.Report.Sender)
+		_, token = w.in.Addresses.Of(l.Tenant).Token(l.msg.Report.Sender)
 		return w.complaint(ctx, l, done, token)
 	}
 	prefix, person, ok := w.in.Keys.OpenAddressToken("bounce", token)

@@ -90,7 +90,7 @@ type Action struct {
 // Interpreter knows the ids and addresses of an installation.
 type Interpreter struct {
 	Keys      secret.Keys
-	Addresses address.Book
+	Addresses *address.Directory
 }
 
 // Interpret returns the actions a mail leads to, one per UID and instance in it, or why there are none.
@@ -98,7 +98,7 @@ func (in Interpreter) Interpret(m Mail) Reading {
 	r := Reading{}
 	in.read(m, &r)
 	switch {
-	case m.Message.Loop == in.Addresses.Domain, in.Addresses.Accepts(m.From.Address):
+	case in.Ours(m.Message.Loop), in.Addresses.Accepts(m.From.Address):
 		r.Refusal = ErrOwn
 	case len(m.Message.Calendars) == 0 && m.Message.TNEF:
 		r.Refusal = ErrTNEF
@@ -214,4 +214,10 @@ func (in Interpreter) action(m Mail, method string, cal *ical.Calendar, ev ical.
 	default:
 		return Action{}, ErrMethod.With(clip(method, 40))
 	}
+}
+
+// Ours says whether a domain is one of the server's own: what comes back from there we sent.
+func (in Interpreter) Ours(domain string) bool {
+	_, ours := in.Addresses.At(domain)
+	return domain != "" && ours
 }

@@ -30,7 +30,7 @@ func interpreter() itip.Interpreter {
 	if err != nil {
 		panic(err)
 	}
-	return itip.Interpreter{Keys: keys, Addresses: address.NewBook("cis.example", "")}
+	return itip.Interpreter{Keys: keys, Addresses: address.NewDirectory(address.NewBook("cis.example", ""), nil)}
 }
 
 // calendar is a calendar object with one VEVENT of the given lines.

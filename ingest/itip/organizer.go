@@ -36,7 +36,7 @@ func (in Interpreter) request(m Mail, cal *ical.Calendar, ev ical.Event) (Action
 	}
 	c := commands.CreateEvent{
 		Tenant: m.Tenant, UID: uid, OrganizerID: organizer.ID, OrganizerAddress: organizer.Address, OrganizerName: clip(organizer.Name, maxText),
-		ReplyTo: in.Addresses.ReplyTo(in.Keys.Token("rsvp", m.Tenant, organizer.ID)),
+		ReplyTo: in.Addresses.Of(m.Tenant).ReplyTo(in.Keys.Token("rsvp", m.Tenant, organizer.ID)),
 		Source:  source(m, cal, ev), Content: content, Now: m.Received,
 	}
 	if ev.Organizer.Address != "" {

@@ -44,7 +44,7 @@ type Receiver interface {
 // Options are what the door needs.
 type Options struct {
 	Domain   string
-	Book     address.Book
+	Book     *address.Directory
 	Receiver Receiver
 	TLS      *tls.Config // STARTTLS is offered when set
 	LMTP     bool        // the peer is a mail server of our own (RFC 2033)

@@ -50,7 +50,7 @@ type Receiver interface {
 // Hooks are the webhooks.
 type Hooks struct {
 	Receiver   Receiver
-	Book       address.Book
+	Book       *address.Directory
 	Log        *slog.Logger
 	MaxBytes   int
 	Secret     string       // password of the Basic credentials in the URL given to Postmark and SendGrid

@@ -50,7 +50,7 @@ func (t *taken) Receive(_ context.Context, env inbox.Envelope, raw []byte) (stri
 func hooks(change func(*Hooks)) (*taken, http.Handler) {
 	got := &taken{}
 	h := &Hooks{
-		Receiver: got, Book: address.NewBook("cis.example", ""), Log: slog.New(slog.DiscardHandler), MaxBytes: 1 << 20,
+		Receiver: got, Book: address.NewDirectory(address.NewBook("cis.example", ""), nil), Log: slog.New(slog.DiscardHandler), MaxBytes: 1 << 20,
 		Secret: "s3cret", MailgunKey: "key-1", SESTopic: topic,
 	}
 	if change != nil {

@@ -120,6 +120,9 @@ func (b Book) Token(addr string) (base, token string) {
 // Create is where event requests go.
 func (b Book) Create() string { return "create@" + b.Domain }
 
+// Bulk is where tables of people go.
+func (b Book) Bulk() string { return "bulk@" + b.Domain }
+
 // Notices is the address our own mails to organizers come from.
 func (b Book) Notices() string { return "notification@" + b.Domain }
 

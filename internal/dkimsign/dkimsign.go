@@ -14,6 +14,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/emersion/go-msgauth/dkim"
 )
@@ -54,15 +55,29 @@ func New(domain, selector string, keyPEM []byte) (*Signer, error) {
 	return nil, fmt.Errorf("a %T cannot sign mails; RSA and Ed25519 can", parsed)
 }
 
-// Sign returns the mail with a signature in front.
+// Sign returns a mail from the signer's own domain with a signature in front.
 func (s *Signer) Sign(mail []byte) ([]byte, error) {
 	if s == nil {
 		return mail, nil
 	}
+	return s.SignFrom(mail, s.domain)
+}
+
+// SignFrom returns a mail from a domain with a signature in front. It is that of the signer's own domain for everything
+// below that, too, which is aligned (RFC 7489 §3.1.1); for another domain it is that domain's, which publishes the same
+// key.
+func (s *Signer) SignFrom(mail []byte, from string) ([]byte, error) {
+	if s == nil {
+		return mail, nil
+	}
+	domain := s.domain
+	if from != domain && !strings.HasSuffix(from, "."+domain) {
+		domain = from
+	}
 	var out bytes.Buffer
 	out.Grow(len(mail) + 1024)
 	err := dkim.Sign(&out, bytes.NewReader(mail), &dkim.SignOptions{
-		Domain: s.domain, Selector: s.selector, Signer: s.key, Hash: crypto.SHA256, HeaderKeys: signed,
+		Domain: domain, Selector: s.selector, Signer: s.key, Hash: crypto.SHA256, HeaderKeys: signed,
 		HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationRelaxed,
 	})
 	if err != nil {

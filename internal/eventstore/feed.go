@@ -139,26 +139,60 @@ func (f *feed) next() (Page, error) {
 	return page, nil
 }
 
-// Scan reads all records of streams with the given prefixes that are there now, in log order, a page at a time.
-func (c *Client) Scan(ctx context.Context, prefixes []string, each func([]Recorded) error) error {
+// ErrDone ends [Client.Follow] without being an error.
+var ErrDone = errors.New("eventstore: done")
+
+// Follow delivers the records of streams with the given prefixes behind a position (0: from the start), in log order, a
+// page of at most size at a time: first what is there, then what comes. It goes on until ctx ends, the server is away,
+// or each fails; with [ErrDone] that is no error.
+func (c *Client) Follow(ctx context.Context, prefixes []string, after uint64, size int, each func(Page) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	f, err := c.openFeed(ctx, prefixes, 0, 1000)
+	f, err := c.openFeed(ctx, prefixes, after, size)
 	if err != nil {
 		return err
 	}
 	for {
 		page, err := f.next()
+		if err == nil {
+			err = each(page)
+		}
+		if errors.Is(err, ErrDone) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// Scan reads all records of streams with the given prefixes that are there now, in log order, a page at a time.
+func (c *Client) Scan(ctx context.Context, prefixes []string, each func([]Recorded) error) error {
+	return c.Follow(ctx, prefixes, 0, 1000, func(page Page) error {
 		if len(page.Records) > 0 {
 			if err := each(page.Records); err != nil {
 				return err
 			}
 		}
 		if page.CaughtUp {
-			return nil
+			return ErrDone
 		}
-	}
+		return nil
+	})
+}
+
+// NothingBetween says whether streams with the given prefixes have no record behind a position and up to another.
+func (c *Client) NothingBetween(ctx context.Context, prefixes []string, after, to uint64) (none bool, err error) {
+	err = c.Follow(ctx, prefixes, after, 1, func(page Page) error {
+		switch {
+		case len(page.Records) > 0:
+			none = page.Records[0].Position > to
+			return ErrDone
+		case page.CaughtUp:
+			none = true
+			return ErrDone
+		}
+		return nil
+	})
+	return none, err
 }

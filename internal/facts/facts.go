@@ -40,6 +40,12 @@ var Registry = schema.Join(event.Schema, invitation.Schema, mail.Schema, notice.
 	organizer.Schema, identity.Schema, order.Schema, bulk.Schema, logbook.Schema,
 	tenant.Schema, key.Schema, member.Schema, signin.Schema, webhook.Schema)
 
+// prefixes are of the streams that hold facts; the bytes of messages are none.
+var prefixes = []string{
+	event.StreamPrefix, invitation.StreamPrefix, mail.StreamPrefix, notice.StreamPrefix, recipient.StreamPrefix, organizer.StreamPrefix, identity.StreamPrefix,
+	order.StreamPrefix, bulk.StreamPrefix, logbook.Stream, tenant.Stream, key.StreamPrefix, member.StreamPrefix, signin.StreamPrefix, webhook.StreamPrefix,
+}
+
 // Meta is what is stored beside every fact: who caused it and what it belongs to.
 type Meta struct {
 	Tenant      string    `json:"tenant,omitempty"`

@@ -15,8 +15,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// sealedPrefix marks a sealed field in the stored JSON.
-const sealedPrefix = "sealed:"
+// SealedPrefix marks a sealed field in the stored JSON.
+const SealedPrefix = "sealed:"
 
 // piiField is a field of personal data and the field that says whose.
 type piiField struct {
@@ -63,14 +63,14 @@ func (l *Log) seal(ctx context.Context, id uuid.UUID, f schema.Fact) (schema.Fac
 		if err != nil {
 			return "", err
 		}
-		return sealedPrefix + base64.RawStdEncoding.EncodeToString(sealed), nil
+		return SealedPrefix + base64.RawStdEncoding.EncodeToString(sealed), nil
 	})
 }
 
 // Open returns the fact with its personal data readable; empty where the person was erased.
 func (l *Log) Open(ctx context.Context, rec Recorded) (schema.Fact, error) {
 	return transform(rec.Fact, func(p piiField, whose, text string) (string, error) {
-		raw, sealed := strings.CutPrefix(text, sealedPrefix)
+		raw, sealed := strings.CutPrefix(text, SealedPrefix)
 		if !sealed {
 			return "", fmt.Errorf("%s@%d: %s is not sealed", rec.Stream, rec.Revision, p.name)
 		}

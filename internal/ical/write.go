@@ -18,7 +18,7 @@ const ProdID = "-//Calendar Invite Server//EN"
 
 // Message is an iTIP message to one attendee (RFC 5546 §3.2.2, §3.2.5, §3.2.8).
 type Message struct {
-	Method    string // REQUEST, CANCEL or DECLINECOUNTER
+	Method    string // REQUEST, CANCEL, DECLINECOUNTER or PUBLISH
 	UID       string
 	Sequence  int
 	DTStamp   time.Time
@@ -33,20 +33,61 @@ type Message struct {
 }
 
 // Write encodes a message. It fails only if a field makes the result invalid (an empty UID, say).
-func Write(m Message) ([]byte, error) {
+func Write(m Message) ([]byte, error) { return encode(m.Method, "", []Message{m}) }
+
+// Publish encodes events for anybody to look at (RFC 5546 §3.2.1): a calendar with a name, without attendees. The
+// messages' Method may be CANCEL for those that do not take place.
+func Publish(name string, list []Message) ([]byte, error) { return encode("PUBLISH", name, list) }
+
+func encode(method, name string, list []Message) ([]byte, error) {
 	cal := ical.NewCalendar()
 	cal.Props.SetText(ical.PropVersion, "2.0")
 	cal.Props.SetText(ical.PropProductID, ProdID)
 	cal.Props.SetText(ical.PropCalendarScale, "GREGORIAN")
-	cal.Props.SetText(ical.PropMethod, m.Method)
+	cal.Props.SetText(ical.PropMethod, method)
+	if name = clean(name, false); name != "" {
+		cal.Props.SetText("NAME", name) // RFC 7986 §5.1
+		cal.Props.SetText("X-WR-CALNAME", name)
+		refresh := ical.NewProp("REFRESH-INTERVAL")
+		refresh.Params.Set(ical.ParamValue, "DURATION")
+		refresh.Value = "PT1H"
+		cal.Props.Set(refresh)
+	}
+	zones := map[string]bool{}
+	var events []*ical.Component
+	for _, m := range list {
+		zone := m.Zone
+		if !m.Content.Recurrence.IsZero() {
+			zone = m.Content.Start.TZID
+		}
+		events = append(events, component(m, zone))
+		if zone != "" && !m.Content.Start.AllDay && !zones[zone] {
+			zones[zone] = true
+			cal.Children = append(cal.Children, vtimezone(zone, m.Content.Start.UTC))
+		}
+	}
+	cal.Children = append(cal.Children, events...)
+	if len(events) == 0 { // the library refuses a calendar without any, RFC 7986 does not
+		return fold([]byte("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:" + ProdID + "\r\nMETHOD:" + method + "\r\nNAME:" + textValue(name) + "\r\nEND:VCALENDAR\r\n")), nil
+	}
+	var buf bytes.Buffer
+	if err := ical.NewEncoder(&buf).Encode(cal); err != nil {
+		return nil, fmt.Errorf("writing a calendar: %w", err)
+	}
+	return fold(buf.Bytes()), nil
+}
+
+// textValue escapes text (RFC 5545 §3.3.11).
+func textValue(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `;`, `\;`, `,`, `\,`, "\n", `\n`).Replace(s)
+}
+
+// component is the VEVENT of a message.
+func component(m Message, zone string) *ical.Component {
 	ev := ical.NewComponent(ical.CompEvent)
 	ev.Props.SetText(ical.PropUID, m.UID)
 	set(ev, ical.PropSequence, strconv.Itoa(m.Sequence))
 	set(ev, ical.PropDateTimeStamp, m.DTStamp.UTC().Format(dateTime)+"Z")
-	zone := m.Zone
-	if !m.Content.Recurrence.IsZero() {
-		zone = m.Content.Start.TZID
-	}
 	if at, _, ok := m.Instance.Time(); ok {
 		when := recur.At(at, zone)
 		when.AllDay = len(m.Instance) == len(date)
@@ -66,12 +107,16 @@ func Write(m Message) ([]byte, error) {
 	switch m.Method {
 	case "CANCEL":
 		set(ev, ical.PropStatus, "CANCELLED")
-	case "REQUEST":
+	case "REQUEST", "PUBLISH":
 		set(ev, ical.PropStatus, "CONFIRMED")
 	}
 	set(ev, ical.PropTransparency, "OPAQUE")
-	ev.Props.Set(personProp(ical.PropOrganizer, m.Organizer))
-	ev.Props.Set(attendeeProp(m.Attendee))
+	if m.Organizer.Address != "" {
+		ev.Props.Set(personProp(ical.PropOrganizer, m.Organizer))
+	}
+	if m.Attendee.Address != "" {
+		ev.Props.Set(attendeeProp(m.Attendee))
+	}
 	if m.Alarm > 0 && m.Method == "REQUEST" {
 		alarm := ical.NewComponent(ical.CompAlarm)
 		set(alarm, ical.PropAction, "DISPLAY")
@@ -79,15 +124,7 @@ func Write(m Message) ([]byte, error) {
 		set(alarm, ical.PropTrigger, fmt.Sprintf("-PT%dM", int(m.Alarm/time.Minute)))
 		ev.Children = append(ev.Children, alarm)
 	}
-	if zone != "" && !m.Content.Start.AllDay {
-		cal.Children = append(cal.Children, vtimezone(zone, m.Content.Start.UTC))
-	}
-	cal.Children = append(cal.Children, ev)
-	var buf bytes.Buffer
-	if err := ical.NewEncoder(&buf).Encode(cal); err != nil {
-		return nil, fmt.Errorf("writing a calendar: %w", err)
-	}
-	return fold(buf.Bytes()), nil
+	return ev
 }
 
 func set(c *ical.Component, name, v string) {

@@ -14,13 +14,30 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Details is the body of an answer that is not the one asked for.
+// Details is the body of an answer that is not the one asked for (RFC 9457). It is an error, too, so that a route can
+// return it.
 type Details struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail,omitempty"`
+	Type   string `json:"type" doc:"What sort of refusal it is, the same every time; the address of a page that explains it" example:"/problems/event-unknown"`
+	Title  string `json:"title" doc:"In a sentence, the same every time"`
+	Status int    `json:"status" doc:"The HTTP status"`
+	Detail string `json:"detail,omitempty" doc:"What was wrong this time"`
+	Errors []Item `json:"errors,omitempty" doc:"What of the request is wrong"`
 }
+
+// Item is one thing that is wrong with a request.
+type Item struct {
+	Message  string `json:"message"`
+	Location string `json:"location,omitempty" doc:"Where, like body.email or query.limit"`
+}
+
+// Error is the title.
+func (d *Details) Error() string { return d.Title }
+
+// GetStatus is the HTTP status.
+func (d *Details) GetStatus() int { return d.Status }
+
+// ContentType is RFC 9457's.
+func (d *Details) ContentType(string) string { return "application/problem+json" }
 
 // Refusals that belong to HTTP rather than to the domain.
 var (
@@ -30,21 +47,38 @@ var (
 	ErrTooMany  = &fault.Error{Kind: fault.Conflict, Code: "too-many-requests", Title: "too many requests; try again later"}
 	ErrForm     = &fault.Error{Kind: fault.Invalid, Code: "form-invalid", Title: "the form does not say what to do"}
 	ErrUnsigned = &fault.Error{Kind: fault.Forbidden, Code: "signature-missing", Title: "this needs a signature, and there is no valid one"}
+	ErrRequest  = &fault.Error{Kind: fault.Invalid, Code: "request-invalid", Title: "the request is not as the documentation says"}
+	ErrNothing  = &fault.Error{Kind: fault.Invalid, Code: "nothing-to-change", Title: "the request does not say what to change"}
+	ErrScope    = &fault.Error{Kind: fault.Forbidden, Code: "scope-missing", Title: "your key or role does not allow this"}
+	ErrBadKey   = &fault.Error{Kind: fault.Forbidden, Code: "key-invalid", Title: "this key is not good: it is unknown, expired or revoked"}
+	ErrBehind   = &fault.Error{Kind: fault.Conflict, Code: "view-behind", Title: "the answer does not contain this position yet; try again"}
+	ErrTooLarge = &fault.Error{Kind: fault.Invalid, Code: "body-too-large", Title: "the body is larger than this takes"}
+	ErrMedia    = &fault.Error{Kind: fault.Invalid, Code: "media-type-unsupported", Title: "the body is of a type that this does not take"}
+	ErrSlow     = &fault.Error{Kind: fault.Invalid, Code: "request-timeout", Title: "the body took too long to arrive"}
+	ErrOrigin   = &fault.Error{Kind: fault.Forbidden, Code: "cross-origin", Title: "a page of another site may not do this with your session"}
 	ErrPrefetch = &fault.Error{Kind: fault.Conflict, Code: "prefetch", Title: "this link acts and is not for prefetching"}
 )
 
 // status is the table from refusals to HTTP. Codes that need more than their kind stand first.
 func status(f *fault.Error) int {
 	switch f.Code {
-	case ErrNoKey.Code, ErrUnsigned.Code:
+	case ErrNoKey.Code, ErrUnsigned.Code, ErrBadKey.Code:
 		return http.StatusUnauthorized
+	case ErrTooLarge.Code:
+		return http.StatusRequestEntityTooLarge
+	case ErrMedia.Code:
+		return http.StatusUnsupportedMediaType
+	case ErrSlow.Code:
+		return http.StatusRequestTimeout
+	case "revision-moved":
+		return http.StatusPreconditionFailed
 	case ErrMethod.Code:
 		return http.StatusMethodNotAllowed
 	case "mailbox-unknown": // what makes mail providers stop trying
 		return http.StatusNotAcceptable
 	case ErrTooMany.Code:
 		return http.StatusTooManyRequests
-	case ErrPrefetch.Code:
+	case ErrPrefetch.Code, ErrBehind.Code:
 		return http.StatusServiceUnavailable // what browsers take as "ask again when the user really comes"
 	}
 	switch f.Kind {
@@ -60,17 +94,33 @@ func status(f *fault.Error) int {
 	return http.StatusInternalServerError
 }
 
-// Write answers with an error. What is not a refusal is a 500 with a generic body; only the log says more.
-func Write(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
-	d := Details{Type: "about:blank", Title: "Internal Server Error", Status: http.StatusInternalServerError, Detail: "the server could not do this; its log says why"}
+// From is a refusal as the body that says so.
+func From(f *fault.Error) Details {
+	return Details{Type: "/problems/" + f.Code, Title: f.Title, Status: status(f), Detail: f.Detail}
+}
+
+// Of is an error as the body and the headers that say so. What is not a refusal is a 500 with a generic body; only the
+// log says more. what is what was being done.
+func Of(ctx context.Context, log *slog.Logger, what string, err error) (Details, http.Header) {
 	if f, ok := fault.From(err); ok {
-		d = Details{Type: "/problems/" + f.Code, Title: f.Title, Status: status(f), Detail: f.Detail}
-	} else if unreachable(err) {
-		d = Details{Type: "/problems/unavailable", Title: "a part of the server cannot be reached right now; try again", Status: http.StatusServiceUnavailable}
-		w.Header().Set("Retry-After", "5")
-		log.Warn("http: unavailable", "method", r.Method, "path", r.URL.Path, "error", err)
-	} else if r.Context().Err() == nil {
-		log.Error("http: failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		return From(f), nil
+	}
+	if unreachable(err) {
+		log.Warn("http: unavailable", "request", what, "error", err)
+		return Details{Type: "/problems/unavailable", Title: "a part of the server cannot be reached right now; try again", Status: http.StatusServiceUnavailable},
+			http.Header{"Retry-After": {"5"}}
+	}
+	if ctx.Err() == nil {
+		log.Error("http: failed", "request", what, "error", err)
+	}
+	return Details{Type: "about:blank", Title: "Internal Server Error", Status: http.StatusInternalServerError, Detail: "the server could not do this; its log says why"}, nil
+}
+
+// Write answers with an error.
+func Write(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
+	d, headers := Of(r.Context(), log, r.Method+" "+r.URL.Path, err)
+	for name, values := range headers {
+		w.Header()[name] = values
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")

@@ -55,6 +55,15 @@ func New(pool *pgxpool.Pool, store *eventstore.Client, logID string, log *slog.L
 	return r
 }
 
+// Projections are those it runs.
+func (r *Runner) Projections() []Projection {
+	out := make([]Projection, 0, len(r.all))
+	for _, p := range r.all {
+		out = append(out, p.p)
+	}
+	return out
+}
+
 // watermillLogger keeps Watermill's own words for debugging: what stops a projection is said once, by fail.
 func watermillLogger(log *slog.Logger) watermill.LoggerAdapter {
 	return watermill.NewSlogLoggerWithLevelMapping(log.With("component", "watermill"), map[slog.Level]slog.Level{

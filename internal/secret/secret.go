@@ -3,11 +3,14 @@
 package secret
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -215,4 +218,60 @@ func mac(key []byte, parts ...string) []byte {
 		_, _ = fmt.Fprintf(h, "%d:%s", len(p), p)
 	}
 	return h.Sum(nil)
+}
+
+// EventToken stands for an event in a link.
+func (k Keys) EventToken(purpose, eventUID string) (string, error) {
+	raw, err := hex.DecodeString(eventUID)
+	if err != nil || len(raw) != 20 {
+		return "", errors.New("a token needs a UID")
+	}
+	return k.sealed(purpose, raw, linkSeal), nil
+}
+
+// OpenEventToken returns which event a token stands for.
+func (k Keys) OpenEventToken(purpose, token string) (eventUID string, ok bool) {
+	body, ok := k.unsealed(purpose, token, 20, linkSeal)
+	return hex.EncodeToString(body), ok
+}
+
+// CodeID is the id of what a short code stands for. The code cannot be told from it.
+func (k Keys) CodeID(purpose, code string) string {
+	return hex.EncodeToString(mac(k.id, "code", purpose, strings.ToUpper(code)))[:32]
+}
+
+// CallID is the id of what a call of a caller made: the same call makes the same.
+func (k Keys) CallID(purpose, call string) string {
+	return hex.EncodeToString(mac(k.id, "call", purpose, call))[:16]
+}
+
+// Lock makes text unreadable and unchangeable for everybody else, for a purpose, as in a cookie.
+func (k Keys) Lock(purpose string, plain []byte) string {
+	aead := k.aead(purpose)
+	nonce := make([]byte, aead.NonceSize())
+	_, _ = rand.Read(nonce) // never fails
+	return base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, plain, []byte(purpose)))
+}
+
+// Unlock reads what [Keys.Lock] made for the same purpose.
+func (k Keys) Unlock(purpose, locked string) ([]byte, bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(locked)
+	aead := k.aead(purpose)
+	if err != nil || len(raw) < aead.NonceSize() {
+		return nil, false
+	}
+	plain, err := aead.Open(nil, raw[:aead.NonceSize()], raw[aead.NonceSize():], []byte(purpose))
+	return plain, err == nil
+}
+
+func (k Keys) aead(purpose string) cipher.AEAD {
+	block, err := aes.NewCipher(mac(k.token, "lock", purpose))
+	if err != nil {
+		panic(err) // only for other key lengths
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(err)
+	}
+	return aead
 }

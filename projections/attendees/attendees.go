@@ -9,6 +9,7 @@ import (
 
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/member"
 	"github.com/calendar-invite-server/cis/domain/organizer"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/facts"
@@ -22,8 +23,8 @@ var tables string
 // Projection keeps the tables attendee and person. It needs the log to open addresses and names.
 func Projection(log *facts.Log) projector.Projection {
 	return projector.Projection{
-		Name: "attendees", Version: 3, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix, organizer.StreamPrefix}, Tables: tables,
-		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.Bounced{}, invitation.InviteWithdrawn{}, organizer.OrganizerRegistered{}},
+		Name: "attendees", Version: 3, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix, organizer.StreamPrefix, member.StreamPrefix}, Tables: tables,
+		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.Bounced{}, invitation.InviteWithdrawn{}, organizer.OrganizerRegistered{}, member.RoleGranted{}},
 		Apply: func(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
 			return apply(ctx, log, tx, page)
 		},
@@ -108,6 +109,8 @@ func (f *fold) add(rec facts.Recorded) {
 		}
 	case organizer.OrganizerRegistered:
 		f.person(fact.OrganizerID, person{fact.Tenant, fact.Address, fact.Name})
+	case member.RoleGranted:
+		f.person(fact.PersonID, person{fact.Tenant, fact.Address, ""})
 	case invitation.InviteRequested:
 		f.person(fact.AttendeeID, person{fact.Tenant, fact.Address, fact.Name})
 		f.attendees[attendeeKey{fact.EventUID, fact.AttendeeID}] = &attendee{

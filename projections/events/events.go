@@ -27,9 +27,9 @@ func queue(batch *pgx.Batch, t projector.Tables, rec facts.Recorded) {
 		c := f.Content
 		batch.Queue(t.SQL(`
 			INSERT INTO @.event (tenant, uid, organizer_id, original_organizer_id, status, sequence, prodid,
-				summary, description, location, starts, ends, created, changed, position, series, revision)
-			VALUES ($1, $2, $3, $4, 'confirmed', 0, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13, 0)`),
-			f.Tenant, f.UID, f.OrganizerID, f.OriginalOrganizerID, f.Source.ProdID, c.Summary, c.Description, c.Location, c.Start.UTC, c.End.UTC, at, pos, series(c))
+				summary, description, location, starts, ends, created, changed, position, times, repeats, revision)
+			VALUES ($1, $2, $3, $4, 'confirmed', 0, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13, $14, 0)`),
+			f.Tenant, f.UID, f.OrganizerID, f.OriginalOrganizerID, f.Source.ProdID, c.Summary, c.Description, c.Location, c.Start.UTC, c.End.UTC, at, pos, times(c), !c.Recurrence.IsZero())
 	case event.EventUpdated:
 		queueContent(batch, t, rec, f.UID, f.Sequence, f.Content, f.Source)
 		if len(f.Dropped) > 0 {
@@ -74,23 +74,20 @@ func queueUndone(batch *pgx.Batch, t projector.Tables, rec facts.Recorded, f eve
 	}
 	c := f.Content
 	batch.Queue(t.SQL(`
-		UPDATE @.event SET status = $2, sequence = $3, summary = $4, description = $5, location = $6, starts = $7, ends = $8, changed = $9, position = $10, series = $11
+		UPDATE @.event SET status = $2, sequence = $3, summary = $4, description = $5, location = $6, starts = $7, ends = $8, changed = $9, position = $10, times = $11, repeats = $12
 		WHERE uid = $1`),
-		f.UID, string(f.Status), f.Sequence, c.Summary, c.Description, c.Location, c.Start.UTC, c.End.UTC, rec.Created, int64(rec.Position), series(c))
+		f.UID, string(f.Status), f.Sequence, c.Summary, c.Description, c.Location, c.Start.UTC, c.End.UTC, rec.Created, int64(rec.Position), times(c), !c.Recurrence.IsZero())
 }
 
 func queueContent(batch *pgx.Batch, t projector.Tables, rec facts.Recorded, uid string, sequence int, c event.Content, s event.Source) {
 	batch.Queue(t.SQL(`
 		UPDATE @.event SET status = 'confirmed', sequence = $2, prodid = $3, summary = $4, description = $5, location = $6,
-			starts = $7, ends = $8, changed = $9, position = $10, series = $11
+			starts = $7, ends = $8, changed = $9, position = $10, times = $11, repeats = $12
 		WHERE uid = $1`),
-		uid, sequence, s.ProdID, c.Summary, c.Description, c.Location, c.Start.UTC, c.End.UTC, rec.Created, int64(rec.Position), series(c))
+		uid, sequence, s.ProdID, c.Summary, c.Description, c.Location, c.Start.UTC, c.End.UTC, rec.Created, int64(rec.Position), times(c), !c.Recurrence.IsZero())
 }
 
-// series is what says when a series takes place; nil for a single event.
-func series(c event.Content) *event.Content {
-	if c.Recurrence.IsZero() {
-		return nil
-	}
-	return &event.Content{Start: c.Start, End: c.End, Recurrence: c.Recurrence}
+// times is what says when an event takes place.
+func times(c event.Content) event.Content {
+	return event.Content{Start: c.Start, End: c.End, Recurrence: c.Recurrence}
 }

@@ -27,9 +27,10 @@ type Event struct {
 	Created             time.Time
 	Changed             time.Time
 	Position            int64
-	Series              *event.Content // when it takes place, of a series
-	Revision            int64          // of its stream
-	Public              bool           // everybody may see it
+	Times               event.Content // start, end and recurrence
+	Repeats             bool
+	Revision            int64 // of its stream
+	Public              bool  // everybody may see it
 }
 
 // Exception is an instance that differs from its series.
@@ -39,7 +40,7 @@ type Exception struct {
 	Content   *event.Content // nil: as the series says
 }
 
-const columns = `uid, organizer_id, original_organizer_id, status, sequence, prodid, summary, description, location, starts, ends, created, changed, position, series, revision, public`
+const columns = `uid, organizer_id, original_organizer_id, status, sequence, prodid, summary, description, location, starts, ends, created, changed, position, times, repeats, revision, public`
 
 // Reader reads events. Every query stays within a tenant, which the database enforces, too.
 type Reader struct{ serving *projector.Serving }
@@ -106,7 +107,7 @@ func (r *Reader) Find(ctx context.Context, tenant string, f Filter) ([]Event, er
 	}
 	return projector.Collect[Event](ctx, r.serving, tenant, `
 		SELECT `+columns+` FROM @.event WHERE tenant = $1 AND ($2 = '' OR organizer_id = $2) AND ($3 = '' OR status = $3)
-		AND (series IS NOT NULL OR ends >= $4) AND starts <= $5 AND (NOT $6 OR public) AND ($8 = '' OR `+behind+`)
+		AND (repeats OR ends >= $4) AND starts <= $5 AND (NOT $6 OR public) AND ($8 = '' OR `+behind+`)
 		AND ($9 = '' OR summary ILIKE $9 OR description ILIKE $9 OR location ILIKE $9) `+order+` LIMIT $10`,
 		tenant, f.OrganizerID, f.Status, f.From, to, f.Public, f.After.At, f.After.UID, projector.Like(f.Text), f.Limit)
 }

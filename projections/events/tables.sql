@@ -15,7 +15,8 @@ CREATE TABLE @.event (
 	created               timestamptz NOT NULL,
 	changed               timestamptz NOT NULL,
 	position              bigint      NOT NULL, -- of the last fact, for paging and ETag
-	series                jsonb,                -- of a series: its start, end and recurrence, as in the fact
+	times                 jsonb       NOT NULL, -- start, end and recurrence, as in the fact
+	repeats               boolean     NOT NULL,
 	revision              bigint      NOT NULL, -- of the event's stream, for ETag
 	public                boolean     NOT NULL DEFAULT false -- shown to everybody
 );

@@ -1,0 +1,74 @@
+package facts
+
+import (
+	"context"
+
+	"github.com/calendar-invite-server/cis/internal/eventstore"
+)
+
+// History reads what happened as it stands in the log, for audit.
+type History struct{ Log *Log }
+
+// Stream returns a stream's facts, what is personal in them still sealed; none if there is no such stream.
+func (h History) Stream(ctx context.Context, stream string) ([]Recorded, error) {
+	records, err := h.Log.store.ReadStream(ctx, stream, 0)
+	if isNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decodeAll(records)
+}
+
+// maxLook is how many facts a look at the history goes through at most.
+const maxLook = 20_000
+
+// After returns facts of all streams behind a position in log order, at most limit of those that keep wants, and how far
+// it has looked: to the end of the log, or so far that it was enough for one time.
+func (h History) After(ctx context.Context, position uint64, limit int, keep func(Recorded) bool) (list []Recorded, to uint64, err error) {
+	looked := 0
+	to = position
+	err = h.Log.store.Follow(ctx, prefixes, position, 1000, func(page eventstore.Page) error {
+		for _, r := range page.Records {
+			rec, err := Decode(r)
+			if err != nil {
+				return err
+			}
+			looked++
+			to = rec.Position
+			if keep(rec) {
+				if list = append(list, rec); len(list) == limit {
+					return eventstore.ErrDone
+				}
+			}
+		}
+		to = max(to, page.Position)
+		if page.CaughtUp || looked >= maxLook {
+			return eventstore.ErrDone
+		}
+		return nil
+	})
+	return list, to, err
+}
+
+// Open returns a fact with what is personal in it readable.
+func (h History) Open(ctx context.Context, rec Recorded) (Recorded, error) {
+	opened, err := h.Log.Open(ctx, rec)
+	if err == nil {
+		rec.Fact = opened
+	}
+	return rec, err
+}
+
+func decodeAll(records []eventstore.Recorded) ([]Recorded, error) {
+	out := make([]Recorded, 0, len(records))
+	for _, r := range records {
+		rec, err := Decode(r)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rec)
+	}
+	return out, nil
+}
