@@ -259,15 +259,25 @@ type Silent struct {
 	Unsubscribed bool
 }
 
-// ListSilent lists people who get nothing because their address does not work or because they want nothing.
-func ListSilent(ctx context.Context, pool *pgxpool.Pool, limit int) ([]Silent, error) {
-	t, err := projector.NewServing(pool, Projection(0, nil)).Tables(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := pool.Query(ctx, t.SQL(`SELECT recipient, suppressed, unsubscribed FROM @.silent WHERE suppressed OR unsubscribed ORDER BY recipient LIMIT $1`), limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Silent])
+// ListSilent lists people of a tenant who get nothing because their address does not work or because they want nothing.
+func ListSilent(ctx context.Context, pool *pgxpool.Pool, tenant string, limit int) ([]Silent, error) {
+	return projector.Collect[Silent](ctx, projector.NewServing(pool, Projection(0, nil)), tenant,
+		`SELECT recipient, suppressed, unsubscribed FROM @.silent WHERE tenant = $1 AND (suppressed OR unsubscribed) ORDER BY recipient LIMIT $2`, tenant, limit)
+}
+
+// Owed is a mail that is to be sent.
+type Owed struct {
+	Kind, Subject, Recipient string
+	Attempts                 int
+	Due                      time.Time
+	Sending                  bool
+}
+
+// ListOwed lists mails of a tenant that are to be sent, the one that is due first in front. What an event's organizer may
+// not send, or somebody made wait, is among them.
+func ListOwed(ctx context.Context, pool *pgxpool.Pool, tenant string, limit int) ([]Owed, error) {
+	return projector.Collect[Owed](ctx, projector.NewServing(pool, Projection(0, nil)), tenant, `
+		SELECT m.kind, m.subject, m.recipient, m.attempts, greatest(m.due, e.since, '1970-01-01'::timestamptz), m.lease_until > now()
+		FROM @.mail AS m JOIN @.event AS e ON e.uid = m.subject
+		WHERE m.tenant = $1 AND m.told < e.revision AND (m.kind = 'invite' OR m.told < 1) ORDER BY 5, m.subject, m.recipient LIMIT $2`, tenant, limit)
 }

@@ -67,13 +67,16 @@ type opening struct {
 	bulk   string
 }
 
-type silence struct{ suppressed, unsubscribed *bool }
+type silence struct {
+	tenant                   string
+	suppressed, unsubscribed *bool
+}
 
 // Projection is the ledger as a projection. wake is called after every page; a change is told when window has passed since
 // the first one that was not.
 func Projection(window time.Duration, wake func(caughtUp bool)) projector.Projection {
 	return projector.Projection{
-		Name: "ledger", Version: 3, Tables: ledgerTables,
+		Name: "ledger", Version: 4, Tables: ledgerTables,
 		Apply: func(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
 			return applyLedger(ctx, tx, page, window)
 		},
@@ -201,13 +204,13 @@ func (p *ledgerPage) addRecipient(fact recipient.Fact) {
 	yes, no := true, false
 	switch f := fact.(type) {
 	case recipient.RecipientSuppressed:
-		p.silent[f.RecipientID] = silence{&yes, p.silent[f.RecipientID].unsubscribed}
+		p.silent[f.RecipientID] = silence{f.Tenant, &yes, p.silent[f.RecipientID].unsubscribed}
 	case recipient.RecipientRestored:
-		p.silent[f.RecipientID] = silence{&no, p.silent[f.RecipientID].unsubscribed}
+		p.silent[f.RecipientID] = silence{f.Tenant, &no, p.silent[f.RecipientID].unsubscribed}
 	case recipient.RecipientUnsubscribed:
-		p.silent[f.RecipientID] = silence{p.silent[f.RecipientID].suppressed, &yes}
+		p.silent[f.RecipientID] = silence{f.Tenant, p.silent[f.RecipientID].suppressed, &yes}
 	case recipient.RecipientResubscribed:
-		p.silent[f.RecipientID] = silence{p.silent[f.RecipientID].suppressed, &no}
+		p.silent[f.RecipientID] = silence{f.Tenant, p.silent[f.RecipientID].suppressed, &no}
 	case recipient.OrganizerBlocked:
 		p.blocked[[2]string{f.RecipientID, f.OrganizerID}] = true
 	case recipient.OrganizerUnblocked:

@@ -134,8 +134,8 @@ func (p *ledgerPage) queuePeople(batch *pgx.Batch, t projector.Tables) {
 	}
 	for id, s := range p.silent {
 		batch.Queue(t.SQL(`
-			INSERT INTO @.silent AS s (recipient, suppressed, unsubscribed) VALUES ($1, coalesce($2, false), coalesce($3, false))
-			ON CONFLICT (recipient) DO UPDATE SET suppressed = coalesce($2, s.suppressed), unsubscribed = coalesce($3, s.unsubscribed)`), id, s.suppressed, s.unsubscribed)
+			INSERT INTO @.silent AS s (recipient, suppressed, unsubscribed, tenant) VALUES ($1, coalesce($2, false), coalesce($3, false), $4)
+			ON CONFLICT (recipient) DO UPDATE SET suppressed = coalesce($2, s.suppressed), unsubscribed = coalesce($3, s.unsubscribed)`), id, s.suppressed, s.unsubscribed, s.tenant)
 	}
 	for pair, on := range p.blocked {
 		if on {

@@ -47,6 +47,7 @@ CREATE INDEX ON @.mail (lease_until) WHERE lease_until > '-infinity';
 -- People who get nothing, because their address does not work or because they want nothing.
 CREATE TABLE @.silent (
 	recipient    text    PRIMARY KEY,
+	tenant       text    NOT NULL,
 	suppressed   boolean NOT NULL DEFAULT false,
 	unsubscribed boolean NOT NULL DEFAULT false
 );

@@ -17,8 +17,6 @@ import (
 	"github.com/calendar-invite-server/cis/domain/key"
 	"github.com/calendar-invite-server/cis/internal/access"
 	"github.com/calendar-invite-server/cis/internal/cloudevent"
-	"github.com/calendar-invite-server/cis/internal/eventstore"
-	"github.com/calendar-invite-server/cis/internal/facts"
 	"github.com/calendar-invite-server/cis/internal/httpapi"
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
@@ -26,141 +24,29 @@ import (
 )
 
 const (
-	liveKept    = 4096             // of what happened last, for those who come back
-	maxLive     = 2000             // open streams of a process
-	heartbeat   = 15 * time.Second // keeps proxies from closing a quiet stream
-	liveWrite   = 10 * time.Second // a client that takes longer to read is let go
-	maxCatchUps = 4                // streams that read the log at the same time
+	maxLive   = 2000             // open streams of a process
+	heartbeat = 15 * time.Second // keeps proxies from closing a quiet stream
+	liveWrite = 10 * time.Second // a client that takes longer to read is let go
 )
 
 // ErrFull refuses one live stream too many.
 var ErrFull = &fault.Error{Kind: fault.Conflict, Code: "too-many-requests", Title: "too many live streams are open here; try again later"}
 
-// Live tells what happens as it happens: one subscription of the process, and as many streams to clients as there are.
+// Live tells clients what happens as it happens.
 type Live struct {
-	store    *eventstore.Client
-	log      *facts.Log
-	source   string
-	slog     *slog.Logger
-	streams  prometheus.Gauge
-	catchUps chan struct{}
+	feed    *cloudevent.Feed
+	slog    *slog.Logger
+	streams prometheus.Gauge
 
-	mu      sync.Mutex
-	kept    []cloudevent.Event // the newest last
-	from    uint64             // everything behind this position is kept
-	to      uint64             // seen up to here
-	changed chan struct{}      // closed and replaced when there is more
-	open    int
+	mu   sync.Mutex
+	open int
 }
 
-// NewLive makes it; Run fills it. source is the address of this server.
-func NewLive(log *facts.Log, source string, logger *slog.Logger, registry prometheus.Registerer) *Live {
-	l := &Live{
-		store: log.Store(), log: log, source: source, slog: logger, changed: make(chan struct{}), catchUps: make(chan struct{}, maxCatchUps),
-		streams: prometheus.NewGauge(prometheus.GaugeOpts{Name: "cis_live_streams", Help: "Open streams of live updates."}),
-	}
+// NewLive makes it over a feed, which others may use, too.
+func NewLive(feed *cloudevent.Feed, logger *slog.Logger, registry prometheus.Registerer) *Live {
+	l := &Live{feed: feed, slog: logger, streams: prometheus.NewGauge(prometheus.GaugeOpts{Name: "cis_live_streams", Help: "Open streams of live updates."})}
 	registry.MustRegister(l.streams)
 	return l
-}
-
-// Run follows the log until ctx ends.
-func (l *Live) Run(ctx context.Context) error {
-	pause := 50 * time.Millisecond
-	for ctx.Err() == nil {
-		after, err := l.start(ctx)
-		if err == nil {
-			err = l.store.Follow(ctx, cloudevent.Prefixes, after, 500, func(page eventstore.Page) error {
-				pause = 50 * time.Millisecond
-				return l.add(ctx, page)
-			})
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		l.slog.Info("live: subscribing again", "pause", pause, "reason", err)
-		select {
-		case <-time.After(pause):
-			pause = min(2*pause, 5*time.Second)
-		case <-ctx.Done():
-		}
-	}
-	return nil
-}
-
-// start is where to follow from: what was seen last, or, at first, the end of the log.
-func (l *Live) start(ctx context.Context) (uint64, error) {
-	l.mu.Lock()
-	to := l.to
-	l.mu.Unlock()
-	if to > 0 {
-		return to, nil
-	}
-	head, err := l.store.Head(ctx)
-	if err != nil {
-		return 0, err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.from, l.to = head, head
-	return head, nil
-}
-
-// add keeps what a page says.
-func (l *Live) add(ctx context.Context, page eventstore.Page) error {
-	list, err := l.read(ctx, page)
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.kept = append(l.kept, list...)
-	if extra := len(l.kept) - liveKept; extra > 0 {
-		l.from = l.kept[extra-1].Position
-		l.kept = append(make([]cloudevent.Event, 0, 2*liveKept), l.kept[extra:]...)
-	}
-	l.to = max(l.to, page.Position)
-	close(l.changed)
-	l.changed = make(chan struct{})
-	return nil
-}
-
-// read makes events of a page's records.
-func (l *Live) read(ctx context.Context, page eventstore.Page) ([]cloudevent.Event, error) {
-	var out []cloudevent.Event
-	for _, r := range page.Records {
-		rec, err := facts.Decode(r)
-		if err != nil {
-			return nil, err
-		}
-		if _, wanted := cloudevent.Of(rec, l.source); !wanted {
-			continue
-		}
-		if rec.Fact, err = l.log.Open(ctx, rec); err != nil {
-			return nil, err
-		}
-		e, _ := cloudevent.Of(rec, l.source)
-		out = append(out, e)
-	}
-	return out, nil
-}
-
-// since returns what is kept behind a position, or, if that is too long ago, false. changed says when there is more.
-func (l *Live) since(position uint64) (list []cloudevent.Event, to uint64, changed <-chan struct{}, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if position < l.from || l.to == 0 {
-		return nil, l.to, l.changed, false
-	}
-	i, _ := slices.BinarySearchFunc(l.kept, position+1, func(e cloudevent.Event, p uint64) int {
-		switch {
-		case e.Position < p:
-			return -1
-		case e.Position > p:
-			return 1
-		}
-		return 0
-	})
-	return l.kept[i:len(l.kept):len(l.kept)], max(position, l.to), l.changed, true
 }
 
 // enter counts a stream in, if there is room.
@@ -248,11 +134,11 @@ func (c *liveClient) begin(ctx context.Context) error {
 	if after == "" {
 		after = c.in.After
 	}
-	if after == "" {
-		_, c.position, _, _ = c.since(0)
-		return nil
-	}
 	var err error
+	if after == "" {
+		c.position, err = c.feed.Now(ctx)
+		return err
+	}
 	if c.position, err = strconv.ParseUint(after, 10, 63); err != nil {
 		return event.ErrInvalid.With("Last-Event-ID is a position, as the id of a message said")
 	}
@@ -261,36 +147,23 @@ func (c *liveClient) begin(ctx context.Context) error {
 
 // serve writes what happens until the client goes.
 func (c *liveClient) serve(ctx context.Context) error {
+	_ = c.control.SetReadDeadline(time.Time{}) // the server's is for requests
 	if err := c.say(": here\nretry: 2000\n\n"); err != nil {
 		return err
 	}
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
-	for {
-		list, to, changed, kept := c.since(c.position)
-		if !kept {
-			if err := c.catchUp(ctx); err != nil {
-				return err
-			}
-			continue
+	return c.feed.Follow(ctx, c.position, heartbeat, func(list []cloudevent.Event, to uint64) error {
+		if len(list) > 0 || to > c.position {
+			c.position = to
+			return c.tell(ctx, list)
 		}
-		if err := c.tell(ctx, list); err != nil {
+		if err := c.say(": still here\n\n"); err != nil {
 			return err
 		}
-		c.position = to
-		select {
-		case <-changed:
-		case <-beat.C:
-			if err := c.say(": still here\n\n"); err != nil {
-				return err
-			}
-			if p, err := c.stillMay(ctx); err != nil || !p {
-				return err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
+		if may, err := c.stillMay(ctx); err != nil || !may {
+			return errors.Join(err, cloudevent.ErrStop)
 		}
-	}
+		return nil
+	})
 }
 
 // stillMay says whether the tenant's key or person may go on listening.
@@ -299,30 +172,6 @@ func (c *liveClient) stillMay(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	return c.api.opts.Still(ctx, c.who)
-}
-
-// catchUp reads from the log what is not kept any more.
-func (c *liveClient) catchUp(ctx context.Context) error {
-	select {
-	case c.catchUps <- struct{}{}:
-		defer func() { <-c.catchUps }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return c.store.Follow(ctx, cloudevent.Prefixes, c.position, 500, func(page eventstore.Page) error {
-		list, err := c.read(ctx, page)
-		if err == nil {
-			err = c.tell(ctx, list)
-		}
-		if err != nil {
-			return err
-		}
-		c.position = max(c.position, page.Position)
-		if _, _, _, kept := c.since(c.position); kept || page.CaughtUp {
-			return eventstore.ErrDone
-		}
-		return nil
-	})
 }
 
 // tell writes what of a list the client wants and may see, in one go.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/tenant"
+	domain "github.com/calendar-invite-server/cis/domain/webhook"
 	doors "github.com/calendar-invite-server/cis/ingest/access"
 	"github.com/calendar-invite-server/cis/ingest/api"
 	"github.com/calendar-invite-server/cis/ingest/orders"
@@ -18,6 +19,7 @@ import (
 	"github.com/calendar-invite-server/cis/internal/httpapi"
 	"github.com/calendar-invite-server/cis/internal/problem"
 	"github.com/calendar-invite-server/cis/internal/projector"
+	view "github.com/calendar-invite-server/cis/projections/access"
 	"github.com/calendar-invite-server/cis/readapi"
 	"github.com/gorilla/mux"
 )
@@ -40,12 +42,11 @@ func (a *App) routes(book *address.Directory) (http.Handler, error) {
 	})
 	writes := api.New(api.Options{
 		Handler: a.handler, Keys: a.keys, Facts: a.facts, Pool: a.pool, Book: book.Of, Domain: a.cfg.Domain, PublicURL: a.publicURL(), Proxies: a.cfg.Proxies,
-		Private: a.cfg.PrivateHooks, Landing: api.Landing{Default: a.landing(), Hosts: a.cfg.LandingHosts}, Log: a.log,
+		Private: a.cfg.PrivateHooks, Deliveries: deliveries{a.pool, a.webhooks}, Landing: api.Landing{Default: a.landing(), Hosts: a.cfg.LandingHosts}, Log: a.log,
 	})
-	a.live = readapi.NewLive(a.facts, a.publicURL(), a.log, a.registry)
 	reads := readapi.New(a.pool, readapi.Options{
 		EventLimit: a.cfg.EventLimit, OrganizerID: writes.OrganizerID, TenantOfEvent: a.tenantOfEvent, TenantOfOrganizer: a.tenantOfOrganizer,
-		PublicURL: a.publicURL(), History: facts.History{Log: a.facts}, Live: a.live, Still: gate.Still, Status: a.runner.Status, Log: a.log,
+		PublicURL: a.publicURL(), History: facts.History{Log: a.facts}, Live: readapi.NewLive(a.feed, a.log, a.registry), Still: gate.Still, Status: a.runner.Status, Log: a.log,
 	})
 	reads.Register(a.api)
 	writes.Register(a.api)
@@ -77,6 +78,26 @@ func (a *App) tenantOfOrganizer(ctx context.Context, id string) (string, error) 
 		return tenant.Default, err
 	}
 	return s.Tenant, err
+}
+
+// endpoints are those of all tenants that are to be told what happens.
+func (a *App) endpoints(ctx context.Context) ([]domain.Ref, error) {
+	list, err := view.NewReader(a.pool).EveryWebhook(ctx)
+	out := make([]domain.Ref, 0, len(list))
+	for _, w := range list {
+		out = append(out, domain.Ref{Tenant: w.Tenant, WebhookID: w.ID})
+	}
+	return out, err
+}
+
+// leads says whether this process leads a projection, and with it what only one process may do.
+func (a *App) leads(name string) bool {
+	for _, s := range a.runner.Status() {
+		if s.Name == name {
+			return s.Leading
+		}
+	}
+	return false
 }
 
 // origins are the web origins whose pages may call the API for a tenant; for none, those of any.

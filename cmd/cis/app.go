@@ -22,11 +22,12 @@ import (
 	"github.com/calendar-invite-server/cis/ingest/itip"
 	"github.com/calendar-invite-server/cis/ingest/smtpd"
 	"github.com/calendar-invite-server/cis/internal/address"
+	"github.com/calendar-invite-server/cis/internal/cloudevent"
 	"github.com/calendar-invite-server/cis/internal/httpapi"
 	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/calendar-invite-server/cis/notifier"
+	"github.com/calendar-invite-server/cis/notifier/webhooks"
 	"github.com/calendar-invite-server/cis/projections"
-	"github.com/calendar-invite-server/cis/readapi"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
@@ -44,7 +45,8 @@ type App struct {
 	worker    *inbox.Worker
 	bulk      *bulk.Worker
 	couriers  *notifier.Couriers
-	live      *readapi.Live
+	feed      *cloudevent.Feed
+	webhooks  *webhooks.Sender
 	api       *httpapi.API
 	transport notifier.Transport
 	registry  *prometheus.Registry
@@ -142,7 +144,13 @@ func (a *App) wire() (err error) {
 		Log: a.log, Registry: a.registry, Alone: a.own, Numbers: newNumbers(a.parts), Operator: a.cfg.Operator,
 		Window: time.Duration(a.cfg.Window) * time.Second, Rates: a.cfg.Rates, Reminders: a.cfg.Reminders,
 	})
-	a.runner = projector.New(a.pool, a.store, a.logID, a.log, append(projections.All(a.facts), todo, table, ledger)...)
+	a.feed = cloudevent.NewFeed(a.facts, a.publicURL(), a.log)
+	var hooks projector.Projection
+	a.webhooks, hooks = webhooks.New(webhooks.Options{
+		Pool: a.pool, Handler: a.handler, Feed: a.feed, Private: a.cfg.PrivateHooks, Log: a.log, Registry: a.registry, List: a.endpoints,
+		Leading: func() bool { return a.leads("webhooks") }, Pauses: a.cfg.hookPauses,
+	})
+	a.runner = projector.New(a.pool, a.store, a.logID, a.log, append(projections.All(a.facts), todo, table, ledger, hooks)...)
 	if err := a.doors(book); err != nil {
 		return err
 	}
@@ -187,7 +195,8 @@ func (a *App) run() {
 	background("inbox", a.worker.Run)
 	background("bulk", a.bulk.Run)
 	background("couriers", a.couriers.Run)
-	background("live updates", a.live.Run)
+	background("live updates", a.feed.Run)
+	background("webhooks", a.webhooks.Run)
 	if a.private != nil {
 		background("postgres", func(ctx context.Context) error { a.private.Watch(ctx); return nil })
 	}

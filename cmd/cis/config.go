@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/event"
@@ -74,6 +75,7 @@ type Config struct {
 	ClientRate   int
 	Origins      []string
 	PrivateHooks bool
+	hookPauses   []time.Duration // for tests
 	OIDCIssuer   string
 	OIDCClient   string
 	OIDCSecret   string

@@ -281,7 +281,7 @@ func TestCommandsBesideAndAlone(t *testing.T) {
 	}
 	out, err := p.command("projections", "status", "--json")
 	var status []map[string]any
-	if err != nil || json.Unmarshal([]byte(out), &status) != nil || len(status) != 8 {
+	if err != nil || json.Unmarshal([]byte(out), &status) != nil || len(status) != 9 {
 		t.Errorf("projections status: %v\n%s", err, out)
 	}
 	if out, err := p.command("serve"); err == nil || !strings.Contains(out, "another cis is running") {

@@ -71,7 +71,7 @@ func newRecipientsList() *cobra.Command {
 		Use: "list", Short: "List who gets nothing: suppressed or unsubscribed", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withParts(cmd.Context(), true, func(ctx context.Context, p *parts) error {
-				list, err := notifier.ListSilent(ctx, p.pool, limit)
+				list, err := notifier.ListSilent(ctx, p.pool, p.tenant, limit)
 				if err != nil {
 					return err
 				}

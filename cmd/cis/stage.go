@@ -85,7 +85,12 @@ func (s *stage) close() {
 
 // mail sends a mail over SMTP.
 func (s *stage) mail(from, to string, data []byte) error {
-	return smtp.SendMail(s.app.SMTPAddr.String(), nil, from, []string{to}, data)
+	return s.mailTo(from, []string{to}, data)
+}
+
+// mailTo sends one mail to several.
+func (s *stage) mailTo(from string, to []string, data []byte) error {
+	return smtp.SendMail(s.app.SMTPAddr.String(), nil, from, to, data)
 }
 
 // get asks over HTTP, without following redirects.

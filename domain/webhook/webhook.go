@@ -23,6 +23,7 @@ var Schema = schema.New(WebhookRegistered{}, WebhookChanged{}, WebhookSecretRota
 var (
 	ErrUnknown = &fault.Error{Kind: fault.NotFound, Code: "webhook-unknown", Title: "there is no such webhook"}
 	ErrURL     = &fault.Error{Kind: fault.Invalid, Code: "webhook-url-invalid", Title: "that is not an address that can be called"}
+	ErrMessage = &fault.Error{Kind: fault.NotFound, Code: "webhook-message-unknown", Title: "this endpoint was never told that"}
 	ErrType    = &fault.Error{Kind: fault.Invalid, Code: "webhook-type-unknown", Title: "there is no such type of event"}
 )
 

@@ -48,7 +48,9 @@ type Options struct {
 	PublicURL string
 	Proxies   []*net.IPNet // whose X-Forwarded-For is believed
 	Private   bool         // webhooks may go into private networks
-	Log       *slog.Logger
+	// Deliveries are what goes out.
+	Deliveries Deliveries
+	Log        *slog.Logger
 }
 
 // New makes the API.
@@ -68,6 +70,7 @@ func (a *API) Register(api *httpapi.API) {
 	a.registerWebhooks(api)
 	a.registerTenants(api)
 	a.registerLinks(api)
+	a.registerDeliveries(api)
 }
 
 // Call is what every call that changes something may say about itself.

@@ -43,8 +43,8 @@ type KeyPath struct {
 	Key string `path:"key" pattern:"^[0-9a-f]{16}$" example:"0123456789abcdef" doc:"The key's id"`
 }
 
-// maxGrace is how long an old secret may be good beside the new one.
-const maxGrace = 30 * 24 * time.Hour
+// usualGrace is how long an old secret is good beside the new one, if the caller does not say.
+const usualGrace = 24 * time.Hour
 
 func (a *API) registerKeys(api *httpapi.API) {
 	r := route(http.MethodPost, "/v1/keys", "issue-key", "access", "Make a key")
@@ -160,7 +160,7 @@ func (a *API) rotateKey(ctx context.Context, in *struct {
 	Call
 	KeyPath
 	Body struct {
-		Grace int `json:"grace_seconds,omitempty" minimum:"0" maximum:"2592000" default:"86400" doc:"How long the old secret is good, too"`
+		Grace *int `json:"grace_seconds,omitempty" minimum:"0" maximum:"2592000" doc:"How long the old secret is good, too; a day, if it does not say"`
 	}
 },
 ) (*issued, error) {
@@ -170,7 +170,10 @@ func (a *API) rotateKey(ctx context.Context, in *struct {
 		return nil, err
 	}
 	secret, hash := doors.NewKey(in.Key)
-	until := time.Now().UTC().Add(min(maxGrace, time.Duration(in.Body.Grace)*time.Second))
+	until := time.Now().UTC().Add(usualGrace)
+	if in.Body.Grace != nil {
+		until = time.Now().UTC().Add(time.Duration(*in.Body.Grace) * time.Second)
+	}
 	done, err := a.Handler.ForKey(ctx, meta, commands.RotateKey{Tenant: p.Tenant, Rotated: key.KeyRotated{
 		Tenant: p.Tenant, KeyID: in.Key, Hash: hash, OldUntil: until, By: p.By(),
 	}})

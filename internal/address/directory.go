@@ -15,17 +15,17 @@ type Directory struct {
 	own  Book
 	load func(context.Context) (tenant.State, error)
 
-	mu    sync.Mutex
-	state tenant.State
-	read  time.Time
+	mu     sync.Mutex
+	state  tenant.State
+	failed time.Time
 }
 
 const (
-	directoryAge  = time.Second     // how long a change may go unseen
-	directoryWait = 2 * time.Second // for the log to answer; then what is known counts
+	directoryWait  = 2 * time.Second // for the log to answer; then what is known counts,
+	directoryPause = time.Second     // and for so long it is not asked again
 )
 
-// NewDirectory makes a directory. load says which tenants there are; nil: only the default one.
+// NewDirectory makes a directory. load says which tenants there are, from a cache; nil: only the default one.
 func NewDirectory(own Book, load func(context.Context) (tenant.State, error)) *Directory {
 	return &Directory{own: own, load: load}
 }
@@ -34,16 +34,18 @@ func NewDirectory(own Book, load func(context.Context) (tenant.State, error)) *D
 func (d *Directory) tenants() tenant.State {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.load == nil || time.Since(d.read) < directoryAge {
+	if d.load == nil || time.Since(d.failed) < directoryPause {
 		return d.state
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), directoryWait)
 	defer cancel()
-	if s, err := d.load(ctx); err == nil {
-		d.state = s
+	s, err := d.load(ctx)
+	if err != nil {
+		d.failed = time.Now()
+		return d.state
 	}
-	d.read = time.Now()
-	return d.state
+	d.state = s
+	return s
 }
 
 // Own is the installation's addresses, which are the default tenant's.

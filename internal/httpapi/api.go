@@ -223,7 +223,7 @@ func (a *API) admit(w http.ResponseWriter, req *http.Request, r Route) (context.
 		err = problem.ErrNoKey
 	}
 	if err != nil {
-		if !a.rates.failures.allow(client) {
+		if errors.Is(err, problem.ErrBadKey) && !a.rates.failures.allow(client) {
 			err = problem.ErrTooMany.With("too many keys that are not good")
 		}
 		return ctx, err

@@ -114,8 +114,12 @@ func (v *Views) wait(ctx context.Context, position uint64, name string) error {
 		}
 		if time.Now().After(ask) {
 			ask = time.Now().Add(time.Second)
-			if none, err := v.store.NothingBetween(ctx, v.all[name].Prefixes, at, position); err != nil || none {
+			if head, err := v.store.Head(ctx); err != nil {
 				return err
+			} else if head >= position { // else it is a position nothing has yet
+				if none, err := v.store.NothingBetween(ctx, v.all[name].Prefixes, at, position); err != nil || none {
+					return err
+				}
 			}
 		}
 		select {
