@@ -75,7 +75,7 @@ type Config struct {
 	ClientRate   int
 	Origins      []string
 	PrivateHooks bool
-	hookPauses   []time.Duration // for tests
+	HookPauses   []time.Duration
 	OIDCIssuer   string
 	OIDCClient   string
 	OIDCSecret   string
@@ -255,6 +255,13 @@ func (c *Config) readAPI(e *environment) {
 	c.ClientRate = e.number("CIS_CLIENT_RATE", 200, "requests per second from one address, twice as many at once; 0: no bound")
 	c.Origins = list(e.get("CIS_CORS_ORIGINS", "", "web origins whose pages may call the API, like https://www.example.com, separated by commas"))
 	c.PrivateHooks = e.toggle("CIS_PRIVATE_WEBHOOKS", false, "webhooks may be http, and in private networks: on, off")
+	for _, s := range list(e.get("CIS_WEBHOOK_PAUSES", "5s,5m,30m,2h,5h,10h,14h,20h,24h", "how long a webhook is left alone after each failure in turn; after the last it is disabled")) {
+		d, err := time.ParseDuration(s)
+		if err != nil || d <= 0 {
+			e.bad("CIS_WEBHOOK_PAUSES", "%q is not a time like 30s, 5m or 2h", s)
+		}
+		c.HookPauses = append(c.HookPauses, d)
+	}
 	c.OIDCIssuer = e.get("CIS_OIDC_ISSUER", "", "OpenID Connect identity provider that people sign in with, https://…; empty: by links in mails only")
 	c.OIDCClient = e.get("CIS_OIDC_CLIENT_ID", "", "what the provider knows this server as")
 	c.OIDCSecret = e.secret("CIS_OIDC_CLIENT_SECRET", "and its secret there")

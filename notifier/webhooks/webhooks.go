@@ -49,11 +49,6 @@ type Options struct {
 	Pauses []time.Duration
 }
 
-// Pauses are those of Standard Webhooks: about three days in all.
-var Pauses = []time.Duration{
-	5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
-}
-
 // Sender tells endpoints what happens.
 type Sender struct {
 	opts    Options
@@ -67,9 +62,6 @@ type Sender struct {
 
 // New makes a sender and the projection that keeps its tables.
 func New(opts Options) (*Sender, projector.Projection) {
-	if opts.Pauses == nil {
-		opts.Pauses = Pauses
-	}
 	p := Projection()
 	s := &Sender{
 		opts: opts, client: newClient(opts.Private), serving: projector.NewServing(opts.Pool, p), running: map[string]context.CancelFunc{},
