@@ -31,7 +31,8 @@ func (a *App) routes(book *address.Directory) (http.Handler, error) {
 		return nil, err
 	}
 	a.NewKey = fresh
-	r := mux.NewRouter()
+	r := mux.NewRouter().SkipClean(true) // a path that is none is a 404, not a way to another
+	a.router = r
 	r.NotFoundHandler = problem.Handler(func(http.ResponseWriter, *http.Request) error { return problem.ErrNoRoute }).With(a.log)
 	r.MethodNotAllowedHandler = problem.Handler(func(http.ResponseWriter, *http.Request) error { return problem.ErrMethod }).With(a.log)
 	gate := &doors.Gate{Handler: a.handler, Keys: a.keys, Operator: hash, PublicURL: a.publicURL(), Proxies: a.cfg.Proxies, Log: a.log, OIDC: a.cfg.provider(a.publicURL())}
@@ -48,8 +49,7 @@ func (a *App) routes(book *address.Directory) (http.Handler, error) {
 		EventLimit: a.cfg.EventLimit, OrganizerID: writes.OrganizerID, TenantOfEvent: a.tenantOfEvent, TenantOfOrganizer: a.tenantOfOrganizer,
 		PublicURL: a.publicURL(), History: facts.History{Log: a.facts}, Live: readapi.NewLive(a.feed, a.log, a.registry), Still: gate.Still, Status: a.runner.Status, Log: a.log,
 	})
-	reads.Register(a.api)
-	writes.Register(a.api)
+	registerAPI(a.api, reads, writes)
 	reads.RegisterPages(r)
 	writes.RegisterPages(r)
 	gate.Register(r)

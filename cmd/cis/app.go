@@ -28,6 +28,7 @@ import (
 	"github.com/calendar-invite-server/cis/notifier"
 	"github.com/calendar-invite-server/cis/notifier/webhooks"
 	"github.com/calendar-invite-server/cis/projections"
+	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
@@ -48,6 +49,7 @@ type App struct {
 	feed      *cloudevent.Feed
 	webhooks  *webhooks.Sender
 	api       *httpapi.API
+	router    *mux.Router
 	transport notifier.Transport
 	registry  *prometheus.Registry
 

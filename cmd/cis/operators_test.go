@@ -183,3 +183,76 @@ func TestTemplateCommands(t *testing.T) {
 		t.Errorf("a server with a broken template starts: %v", err)
 	}
 }
+
+// TestAccessCommands: tenants, keys and members, decided beside a running server.
+func TestAccessCommands(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, 2*time.Minute)
+	relay := sink.New()
+	if err := relay.Listen("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	defer relay.Close()
+	p := newProcess(t, "smtp://"+relay.Addr())
+	p.run(ctx)
+	s := p.stage(relay)
+	run := func(args ...string) string {
+		t.Helper()
+		out, err := p.command(args...)
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+		return strings.TrimSpace(out)
+	}
+	if out := run("tenants", "create", "acme", "--name", "Acme Ltd"); !strings.Contains(out, "create@acme.") {
+		t.Errorf("%s", out)
+	}
+	run("tenants", "set", "acme", "--domain", "invites.acme.example", "--sender", "Acme Events")
+	if out := run("tenants", "list"); !strings.Contains(out, "invites.acme.example") || !strings.Contains(out, "Acme Ltd") {
+		t.Errorf("%s", out)
+	}
+	secret := run("keys", "issue", "reader", "--scopes", "events:read", "--lifetime", "1h")
+	eventually(t, ctx, "the new key", func() error {
+		if r := s.call(t, ctx, "GET", "/v1/events", secret, nil); r.status != 200 {
+			return fmt.Errorf("%d %s", r.status, r.body)
+		}
+		return nil
+	})
+	id := strings.Split(secret, "_")[1]
+	if out := run("keys", "list"); !strings.Contains(out, id) || strings.Contains(out, secret) {
+		t.Errorf("%s", out)
+	}
+	next := run("keys", "rotate", id, "--grace", "0s")
+	run("keys", "revoke", id)
+	eventually(t, ctx, "the end of it", func() error {
+		for _, k := range []string{secret, next} {
+			if r := s.call(t, ctx, "GET", "/v1/events", k, nil); r.status != 401 {
+				return fmt.Errorf("%d %s", r.status, r.body)
+			}
+		}
+		return nil
+	})
+	run("members", "grant", "ada@example.com", "--role", "auditor")
+	eventually(t, ctx, "the member", func() error {
+		if out := run("members", "list", "--json"); !strings.Contains(out, `"ada@example.com"`) || !strings.Contains(out, `"auditor"`) {
+			return fmt.Errorf("%s", out)
+		}
+		return nil
+	})
+	run("members", "revoke", "ada@example.com")
+	run("tenants", "suspend", "acme", "--reason", "unpaid")
+	run("tenants", "reinstate", "acme")
+	for want, args := range map[string][]string{
+		"a tenant's code has":        {"tenants", "create", "A!"},
+		"there is no such tenant":    {"tenants", "set", "nobody", "--name", "x"},
+		"there is no such scope":     {"keys", "issue", "x", "--scopes", "everything"},
+		"the roles are":              {"members", "grant", "ada@example.com", "--role", "king"},
+		"say what to change":         {"tenants", "set", "acme"},
+		"there is no such key":       {"keys", "revoke", "0123456789abcdef"},
+		"there is no such organizer": {"keys", "issue", "x", "--role", "organizer", "--organizer", "nobody@example.com"},
+	} {
+		if out, err := p.command(args...); err == nil || !strings.Contains(out, want) {
+			t.Errorf("%v: %v %s, want %q", args, err, out, want)
+		}
+	}
+}

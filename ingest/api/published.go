@@ -89,9 +89,7 @@ func (a *API) inviteLink(ctx context.Context, in *linkInput) (*redirect, error) 
 		return nil, err
 	}
 	switch {
-	case t.Suspended:
-		return nil, tenant.ErrSuspended
-	case t.Settings.LegacyInvite == tenant.LegacyOff:
+	case t.Suspended, t.Settings.LegacyInvite == tenant.LegacyOff:
 		return nil, event.ErrUnknown
 	case t.Settings.LegacyInvite == tenant.LegacyConfirm:
 		page, err := a.invitePage(c.EventUID, in.Email, in.Name, string(c.Origin))

@@ -120,7 +120,7 @@ func (l *Log) Append(ctx context.Context, stream string, expected eventstore.Rev
 		if err != nil {
 			return eventstore.Appended{}, fmt.Errorf("writing a %s: %w", f.FactName(), err)
 		}
-		records[i] = eventstore.Proposed{ID: id, Type: f.FactName(), Data: data, Metadata: rawMeta}
+		records[i] = eventstore.Proposed{ID: id, Type: f.FactName(), Data: cleanJSON(data), Metadata: rawMeta}
 	}
 	return l.store.Append(ctx, stream, expected, records...)
 }
@@ -168,7 +168,7 @@ func (l *Log) Find(ctx context.Context, stream string, id uuid.UUID) (rec Record
 
 // Decode reads a record without opening what is sealed in it. It fails with [schema.ErrUnknownName].
 func Decode(r eventstore.Recorded) (Recorded, error) {
-	fact, err := Registry.Decode(r.Type, r.Data)
+	fact, err := Registry.Decode(r.Type, cleanJSON(r.Data))
 	if err != nil {
 		return Recorded{}, fmt.Errorf("%s@%d: %w", r.Stream, r.Revision, err)
 	}

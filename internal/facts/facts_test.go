@@ -144,3 +144,18 @@ func TestSamples(t *testing.T) {
 		})
 	}
 }
+
+// TestNUL fails when something that came in could stop every projection: no column of Postgres takes a NUL.
+func TestNUL(t *testing.T) {
+	log := factstest.NewLog(t)
+	ref := invitation.Ref{Tenant: "default", EventUID: "e1", AttendeeID: "p1"}
+	asked := invitation.InviteRequested{Ref: ref, OrganizerID: "o\x00", Address: "ann@example.com", Name: "A\x00nn", Origin: "api"}
+	if _, err := log.Append(t.Context(), ref.Stream(), eventstore.NoStream, facts.Meta{Command: uuid.New()}, asked); err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := log.Load(t.Context(), ref.Stream())
+	asked.OrganizerID, asked.Name = "o\uFFFD", "A\uFFFDnn"
+	if diff := cmp.Diff([]schema.Fact{asked}, got); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+}

@@ -56,7 +56,7 @@ func (l *Log) seal(ctx context.Context, id uuid.UUID, f schema.Fact) (schema.Fac
 		if whose == "" {
 			return "", fmt.Errorf("%s is personal, but nobody's", p.name)
 		}
-		sealed, err := l.vault.Seal(ctx, whose, place(id, p), []byte(text))
+		sealed, err := l.vault.Seal(ctx, whose, place(id, p), []byte(clean(text)))
 		if errors.Is(err, vault.ErrNoKey) {
 			return "", nil // the person was erased: nothing more is kept about them
 		}
@@ -85,7 +85,7 @@ func (l *Log) Open(ctx context.Context, rec Recorded) (schema.Fact, error) {
 		if err != nil {
 			return "", fmt.Errorf("%s@%d: %s: %w", rec.Stream, rec.Revision, p.name, err)
 		}
-		return string(plain), nil
+		return clean(string(plain)), nil
 	})
 }
 

@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,7 +105,7 @@ type Route struct {
 func Register[I, O any](a *API, r Route, f func(context.Context, *I) (*O, error)) {
 	op := huma.Operation{
 		Method: r.Method, Path: r.Path, OperationID: r.ID, Summary: r.Summary, Description: r.About, Tags: []string{r.Tag}, DefaultStatus: r.Status,
-		Errors: a.errors(r, hasInput[I]()), MaxBodyBytes: r.MaxBody, Deprecated: r.Old != "", RequestBody: r.Body,
+		Errors: a.errors(r), MaxBodyBytes: r.MaxBody, Deprecated: r.Old != "", RequestBody: r.Body,
 		Metadata: map[string]any{"route": r}, Parameters: a.parameters(r), Responses: map[string]*huma.Response{},
 		Middlewares: huma.Middlewares{a.guard(r)},
 	}
@@ -115,6 +114,7 @@ func Register[I, O any](a *API, r Route, f func(context.Context, *I) (*O, error)
 			Description: r.Summary, Content: map[string]*huma.MediaType{r.Answer: {Schema: &huma.Schema{Type: "string"}}},
 		}
 	}
+	op.Security = []map[string][]string{{}} // said, so that nobody takes it for forgotten
 	if r.Scope != "" {
 		op.Security = []map[string][]string{{"key": {}}, {"bearer": {}}, {"session": {}}}
 		op.Description = strings.TrimSpace(op.Description + "\n\nNeeds the scope `" + string(r.Scope) + "`.")
@@ -129,16 +129,23 @@ func Register[I, O any](a *API, r Route, f func(context.Context, *I) (*O, error)
 	a.tidy(r)
 }
 
-func hasInput[I any]() bool { return reflect.TypeFor[I]().NumField() > 0 }
+// Describe adds a route to the document that is served elsewhere, because what it takes cannot be said in types.
+func (a *API) Describe(r Route, answers map[string]string) {
+	op := &huma.Operation{
+		Method: r.Method, Path: r.Path, OperationID: r.ID, Summary: r.Summary, Description: r.About, Tags: []string{r.Tag}, RequestBody: r.Body,
+		Security: []map[string][]string{{}}, Responses: map[string]*huma.Response{},
+	}
+	for status, meaning := range answers {
+		op.Responses[status] = &huma.Response{Description: meaning}
+	}
+	a.huma.OpenAPI().AddOperation(op)
+}
 
 // errors lists the refusals a route is documented to answer with.
-func (a *API) errors(r Route, input bool) []int {
-	list := append([]int{http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}, r.Errors...)
+func (a *API) errors(r Route) []int {
+	list := append([]int{http.StatusBadRequest, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}, r.Errors...)
 	if r.Scope != "" {
-		list = append(list, http.StatusUnauthorized, http.StatusForbidden)
-	}
-	if input || len(r.Views) > 0 {
-		list = append(list, http.StatusBadRequest)
+		list = append(list, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound)
 	}
 	if strings.Contains(r.Path, "{") {
 		list = append(list, http.StatusNotFound)
@@ -209,6 +216,9 @@ func (a *API) admit(w http.ResponseWriter, req *http.Request, r Route) (context.
 	if r.Old != "" {
 		w.Header().Set("Deprecation", r.Old)
 		w.Header().Set("Sunset", r.Sunset)
+	}
+	if strings.Contains(req.URL.Path, "\x00") || strings.Contains(req.URL.RawQuery, "%00") {
+		return req.Context(), problem.ErrRequest.With("there is a NUL in the address")
 	}
 	client := ClientIP(req, a.opts.Proxies)
 	ctx := context.WithValue(req.Context(), clientKey{}, client)

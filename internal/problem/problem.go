@@ -52,6 +52,7 @@ var (
 	ErrScope    = &fault.Error{Kind: fault.Forbidden, Code: "scope-missing", Title: "your key or role does not allow this"}
 	ErrBadKey   = &fault.Error{Kind: fault.Forbidden, Code: "key-invalid", Title: "this key is not good: it is unknown, expired or revoked"}
 	ErrBehind   = &fault.Error{Kind: fault.Conflict, Code: "view-behind", Title: "the answer does not contain this position yet; try again"}
+	ErrFuture   = &fault.Error{Kind: fault.Invalid, Code: "position-unknown", Title: "nothing has happened yet at this position: it is from another log, or no position"}
 	ErrTooLarge = &fault.Error{Kind: fault.Invalid, Code: "body-too-large", Title: "the body is larger than this takes"}
 	ErrMedia    = &fault.Error{Kind: fault.Invalid, Code: "media-type-unsupported", Title: "the body is of a type that this does not take"}
 	ErrSlow     = &fault.Error{Kind: fault.Invalid, Code: "request-timeout", Title: "the body took too long to arrive"}

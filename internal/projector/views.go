@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/internal/eventstore"
+	"github.com/calendar-invite-server/cis/internal/problem"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -116,10 +117,11 @@ func (v *Views) wait(ctx context.Context, position uint64, name string) error {
 			ask = time.Now().Add(time.Second)
 			if head, err := v.store.Head(ctx); err != nil {
 				return err
-			} else if head >= position { // else it is a position nothing has yet
-				if none, err := v.store.NothingBetween(ctx, v.all[name].Prefixes, at, position); err != nil || none {
-					return err
-				}
+			} else if head < position {
+				return problem.ErrFuture
+			}
+			if none, err := v.store.NothingBetween(ctx, v.all[name].Prefixes, at, position); err != nil || none {
+				return err
 			}
 		}
 		select {

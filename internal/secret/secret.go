@@ -195,7 +195,7 @@ func (k Keys) sealed(purpose string, body []byte, seal int) string {
 
 func (k Keys) unsealed(purpose, token string, size, seal int) ([]byte, bool) {
 	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(token))
-	if err != nil || len(raw) != size+seal || !hmac.Equal(raw[size:], mac(k.token, purpose, string(raw[:size]))[:seal]) {
+	if err != nil || len(raw) != size+seal || len(token) != base32.StdEncoding.WithPadding(base32.NoPadding).EncodedLen(size+seal) || !hmac.Equal(raw[size:], mac(k.token, purpose, string(raw[:size]))[:seal]) {
 		return nil, false
 	}
 	return raw[:size], true
