@@ -25,6 +25,8 @@ import (
 	"github.com/calendar-invite-server/cis/notifier"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
+	"golang.org/x/crypto/acme"
+	"golang.org/x/crypto/acme/autocert"
 )
 
 // Config is what the environment says, checked.
@@ -76,12 +78,15 @@ type Config struct {
 	Origins      []string
 	PrivateHooks bool
 	HookPauses   []time.Duration
-	OIDCIssuer   string
-	OIDCClient   string
-	OIDCSecret   string
-	Window       int // seconds
-	Reminders    []string
-	Rates        notifier.Rates
+	ACME         bool
+
+	ACMEEmail, ACMEDirectory string
+	OIDCIssuer               string
+	OIDCClient               string
+	OIDCSecret               string
+	Window                   int // seconds
+	Reminders                []string
+	Rates                    notifier.Rates
 
 	templates *notifier.Templates
 
@@ -250,6 +255,9 @@ func (c *Config) readMails(e *environment) {
 
 // readAPI reads who may call the API and how often, and how people sign in.
 func (c *Config) readAPI(e *environment) {
+	c.ACME = e.toggle("CIS_ACME", false, "have the certificate for the host of CIS_PUBLIC_URL made and renewed by Let's Encrypt, whose terms you accept by it; CIS_HTTP must be reached at port 443: on, off")
+	c.ACMEEmail = e.get("CIS_ACME_EMAIL", "", "address Let's Encrypt writes to about the certificate")
+	c.ACMEDirectory = e.get("CIS_ACME_DIRECTORY", "", "another ACME directory than Let's Encrypt's")
 	c.KeyRate = e.number("CIS_API_RATE", 100, "requests per second with one key, twice as many at once; 0: no bound")
 	c.TenantRate = e.number("CIS_TENANT_RATE", 0, "requests per second of all of a tenant; 0: no bound")
 	c.ClientRate = e.number("CIS_CLIENT_RATE", 200, "requests per second from one address, twice as many at once; 0: no bound")
@@ -379,6 +387,10 @@ func (c *Config) checker() *senderauth.Checker {
 }
 
 func (c *Config) checkTLS(e *environment) {
+	if c.ACME {
+		c.checkACME(e)
+		return
+	}
 	if c.TLSCert == "" && c.TLSKey == "" {
 		return
 	}
@@ -388,6 +400,35 @@ func (c *Config) checkTLS(e *environment) {
 		return
 	}
 	c.tls = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+}
+
+// checkACME has the certificate made when somebody first comes, and kept below CIS_DATA. Only for our own host: who asks
+// for another name gets none.
+func (c *Config) checkACME(e *environment) {
+	u, err := url.Parse(c.PublicURL)
+	switch {
+	case c.TLSCert != "" || c.TLSKey != "":
+		e.bad("CIS_ACME", "there is a certificate in CIS_TLS_CERT already; choose one")
+		return
+	case err != nil || u.Scheme != "https" || net.ParseIP(u.Hostname()) != nil || !strings.Contains(u.Hostname(), "."):
+		e.bad("CIS_ACME", "CIS_PUBLIC_URL must say the host, like https://events.example.com")
+		return
+	}
+	m := &autocert.Manager{
+		Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(filepath.Join(c.Data, "acme")), HostPolicy: autocert.HostWhitelist(u.Hostname()), Email: c.ACMEEmail,
+	}
+	if c.ACMEDirectory != "" {
+		m.Client = &acme.Client{DirectoryURL: c.ACMEDirectory}
+	}
+	c.tls = m.TLSConfig()
+	c.tls.MinVersion = tls.VersionTLS12
+	ask := c.tls.GetCertificate
+	c.tls.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if hello.ServerName == "" { // mail servers seldom say whom they call
+			hello.ServerName = u.Hostname()
+		}
+		return ask(hello)
+	}
 }
 
 // keys derives the installation's keys, making the secret if this is a first start.

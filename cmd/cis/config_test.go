@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +47,22 @@ func TestConfig(t *testing.T) {
 		}
 		if cfg, _, err = read(nil); err != nil || cfg.checker() != nil {
 			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a certificate made by others is for our own host only", func(t *testing.T) {
+		env := map[string]string{"CIS_DOMAIN": "cis.example", "CIS_ACME": "on", "CIS_PUBLIC_URL": "https://events.example.com", "CIS_DATA": t.TempDir(), "CIS_ACME_DIRECTORY": "http://127.0.0.1:1/"}
+		cfg, _, err := read(env)
+		if err != nil || !slices.Contains(cfg.tls.NextProtos, "acme-tls/1") {
+			t.Fatalf("%v", err)
+		}
+		if _, err := cfg.tls.GetCertificate(&tls.ClientHelloInfo{ServerName: "evil.example"}); err == nil || !strings.Contains(err.Error(), "not configured") {
+			t.Errorf("for another host: %v", err)
+		}
+		for _, bad := range []string{"http://events.example.com", "https://127.0.0.1", "https://localhost"} {
+			env["CIS_PUBLIC_URL"] = bad
+			if _, _, err := read(env); err == nil || !strings.Contains(err.Error(), "CIS_ACME") {
+				t.Errorf("%s: %v", bad, err)
+			}
 		}
 	})
 	t.Run("a key that is none, and one there is", func(t *testing.T) {

@@ -69,7 +69,8 @@ func (f Filter) Cursor(a Attendee) Cursor {
 	return Cursor{Position: a.Position, ID: a.ID}
 }
 
-const selected = `
+// Selected is how attendees are read: $1 is the tenant, $2 the event, $3 the date of a series.
+const Selected = `
 	SELECT a.person_id, coalesce(p.address, ''), coalesce(p.name, ''), coalesce(i.status, a.status) AS said, a.origin, a.prodid, coalesce(i.stale, a.stale), a.bounced,
 		coalesce(c.comment, ''), a.position, a.changed, a.answered
 	FROM @.attendee AS a LEFT JOIN @.person AS p ON p.id = a.person_id
@@ -80,12 +81,12 @@ const selected = `
 // Of returns an event's first attendees, in the order in which they became ones, with their answers to it, or to one
 // instance of the series it is.
 func (r *Reader) Of(ctx context.Context, tenant, uid string, instance event.InstanceID, limit int) ([]Attendee, error) {
-	return projector.Collect[Attendee](ctx, r.serving, tenant, selected+`ORDER BY a.position LIMIT $4`, tenant, uid, string(instance), limit)
+	return projector.Collect[Attendee](ctx, r.serving, tenant, Selected+`ORDER BY a.position LIMIT $4`, tenant, uid, string(instance), limit)
 }
 
 // Find returns attendees of an event.
 func (r *Reader) Find(ctx context.Context, tenant, uid string, f Filter) ([]Attendee, error) {
-	sql := selected + ` AND ($4 = '' OR coalesce(i.status, a.status) = $4) AND ($5 = '' OR a.origin = $5) AND ($6 = '' OR p.address ILIKE $6 OR p.name ILIKE $6) `
+	sql := Selected + ` AND ($4 = '' OR coalesce(i.status, a.status) = $4) AND ($5 = '' OR a.origin = $5) AND ($6 = '' OR p.address ILIKE $6 OR p.name ILIKE $6) `
 	args := []any{tenant, uid, string(f.Instance), f.Status, f.Origin, projector.Like(f.Text), f.Limit}
 	if f.Answers {
 		sql += `AND a.answered IS NOT NULL AND ($9 = '' OR a.answered < $8 OR a.answered = $8 AND a.person_id > $9) ORDER BY a.answered DESC, a.person_id LIMIT $7`
@@ -99,7 +100,7 @@ func (r *Reader) Find(ctx context.Context, tenant, uid string, f Filter) ([]Atte
 
 // One returns one attendee of an event. It fails with invitation.ErrUnknown.
 func (r *Reader) One(ctx context.Context, tenant, uid, id string) (Attendee, error) {
-	a, err := projector.One[Attendee](ctx, r.serving, tenant, selected+`AND a.person_id = $4`, tenant, uid, "", id)
+	a, err := projector.One[Attendee](ctx, r.serving, tenant, Selected+`AND a.person_id = $4`, tenant, uid, "", id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = invitation.ErrUnknown
 	}
