@@ -196,3 +196,37 @@ func eachFile(t *testing.T, f func(path, part string, test bool, imports []strin
 		t.Fatal(err)
 	}
 }
+
+// TestRefusals fails when a refusal is not in the list that people and programs look it up in, or the list has one that
+// there is not.
+func TestRefusals(t *testing.T) {
+	data, err := os.ReadFile("internal/problem/problems.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{"unavailable": true}
+	for _, m := range regexp.MustCompile(`(?m)^\| ([a-z0-9-]+) \| \d`).FindAllSubmatch(data, -1) {
+		listed[string(m[1])] = false
+	}
+	refusal := regexp.MustCompile(`fault\.Error\{Kind: fault\.[A-Za-z]+, Code: "([a-z0-9-]+)", Title:`)
+	eachFile(t, func(path, _ string, test bool, _ []string) {
+		if test {
+			return
+		}
+		source, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range refusal.FindAllSubmatch(source, -1) {
+			if _, ok := listed[string(m[1])]; !ok {
+				t.Errorf("%s: %s is not in internal/problem/problems.md", path, m[1])
+			}
+			listed[string(m[1])] = true
+		}
+	})
+	for code, used := range listed {
+		if !used && code != "unavailable" {
+			t.Errorf("internal/problem/problems.md: there is no refusal %s", code)
+		}
+	}
+}

@@ -53,6 +53,7 @@ func (a *App) routes(book *address.Directory) (http.Handler, error) {
 	reads.RegisterPages(r)
 	writes.RegisterPages(r)
 	gate.Register(r)
+	problem.RegisterPages(r)
 	(&orders.Hooks{Handler: a.handler, Keys: a.keys, Tenant: tenant.Default, Shopify: a.cfg.Shopify, Secret: a.cfg.OrderSecret, Log: a.log}).Register(r)
 	(&webhook.Hooks{
 		Receiver: a.receiver, Book: book, Log: a.log, MaxBytes: smtpd.MaxBytes,

@@ -127,6 +127,9 @@ func TestOpenAPI(t *testing.T) {
 		t.Errorf("the document knows %s, the router does not", route)
 	}
 	ctx := within(t, 10*time.Second)
+	for path, want := range map[string]int{"/problems": 200, "/problems/event-unknown": 200, "/problems/nonsense": 404} {
+		s.must(t, ctx, want, "GET", path, "", nil)
+	}
 	if r := s.must(t, ctx, 200, "GET", "/docs", "", nil); strings.Contains(string(r.body), "<script") || strings.Contains(string(r.body), "https://unpkg") || !strings.Contains(string(r.body), "/v1/events/{uid}/invites") {
 		t.Error("the page needs the network, or lacks something")
 	}
