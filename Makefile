@@ -36,8 +36,13 @@ test-eventstore: ## run the store contract against EVENTSTORE_URL=esdb://…
 	CIS_TEST_EVENTSTORE_URL="$(EVENTSTORE_URL)" $(GO) test -count=1 -run TestContract -v ./internal/eventstore
 
 .PHONY: test-interop
-test-interop: ## read every mail we send with python3-icalendar, too
+test-interop: ## have others look: python3-icalendar at every mail we send, Redocly at the API's description
 	@sh scripts/interop.sh
+	@sh scripts/lint-api.sh
+
+.PHONY: test-api
+test-api: ## call the API 10,000 times with anything, and check every answer against its description
+	CIS_TEST_REQUESTS=10500 $(GO) test -count=1 -v -run 'TestAnything$$' ./cmd/cis | grep -E 'requests:|FAIL|^ok|rapid. failed'
 
 .PHONY: bench
 bench: deps build ## end-to-end figures, each with the ceiling measured in the same run

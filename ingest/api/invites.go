@@ -15,6 +15,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/key"
 	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/httpapi"
+	"github.com/calendar-invite-server/cis/internal/problem"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -73,6 +74,9 @@ func (a *API) invite(ctx context.Context, in *struct {
 	origin := invitation.Origin(strings.ToLower(in.Body.Origin))
 	if !slices.Contains(invitation.Origins, origin) {
 		return nil, invitation.ErrOrigin.With(string(origin))
+	}
+	if len(in.Body.Invites) == 0 {
+		return nil, problem.ErrNothing
 	}
 	meta, err := in.meta(ctx, in.Body)
 	if err != nil {

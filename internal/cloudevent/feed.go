@@ -36,6 +36,8 @@ type Feed struct {
 	from    uint64        // everything behind this position is kept
 	to      uint64        // seen up to here; 0: nothing yet
 	changed chan struct{} // closed and replaced when there is more
+
+	followers int
 }
 
 // NewFeed makes a feed; Run fills it. source is the address of this server.
@@ -85,8 +87,17 @@ func (f *Feed) start(ctx context.Context) (uint64, error) {
 	return head, nil
 }
 
-// add keeps what a page says.
+// add keeps what a page says, if there is anybody to tell: who comes later reads the log.
 func (f *Feed) add(ctx context.Context, page eventstore.Page) error {
+	f.mu.Lock()
+	alone := f.followers == 0
+	if alone {
+		f.events, f.from, f.to = nil, max(f.from, page.Position), max(f.to, page.Position)
+	}
+	f.mu.Unlock()
+	if alone {
+		return nil
+	}
 	list, err := f.read(ctx, page)
 	if err != nil {
 		return err
@@ -146,6 +157,8 @@ func (f *Feed) Now(ctx context.Context) (uint64, error) {
 // Follow calls each with what happened behind a position, in order, and with how far that reaches, until ctx ends or each
 // fails; with [ErrStop] that is no error. Where nothing happens each is called once per beat with nothing.
 func (f *Feed) Follow(ctx context.Context, after uint64, beat time.Duration, each func(list []Event, to uint64) error) error {
+	f.count(1)
+	defer f.count(-1)
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
 	for {
@@ -177,6 +190,12 @@ func (f *Feed) Follow(ctx context.Context, after uint64, beat time.Duration, eac
 			return ctx.Err()
 		}
 	}
+}
+
+func (f *Feed) count(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.followers += n
 }
 
 // catchUp reads a piece of the log that is not kept any more, and returns how far it came. While each works nothing is

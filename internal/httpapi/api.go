@@ -63,9 +63,11 @@ type API struct {
 	docs     []byte
 }
 
+// huma's settings are the whole program's.
+func init() { huma.NewError, huma.DefaultArrayNullable = refusal, false }
+
 // New makes an API on a router, with its document at /openapi.json and a page to read it at /docs.
 func New(r *mux.Router, opts Options) *API {
-	huma.NewError = refusal
 	jsonFormat := huma.DefaultJSONFormat
 	jsonFormat.Marshal = marshal
 	a := &API{opts: opts, rates: newRates(opts.Limits)}
