@@ -24,7 +24,8 @@ import (
 )
 
 const (
-	maxLive   = 2000             // open streams of a process
+	maxLive   = 2000             // open streams of a process,
+	maxOfOne  = 1000             // and of a tenant
 	heartbeat = 15 * time.Second // keeps proxies from closing a quiet stream
 	liveWrite = 10 * time.Second // a client that takes longer to read is let go
 )
@@ -39,33 +40,38 @@ type Live struct {
 	streams prometheus.Gauge
 
 	mu   sync.Mutex
-	open int
+	all  int
+	open map[string]int // by tenant
 }
 
 // NewLive makes it over a feed, which others may use, too.
 func NewLive(feed *cloudevent.Feed, logger *slog.Logger, registry prometheus.Registerer) *Live {
-	l := &Live{feed: feed, slog: logger, streams: prometheus.NewGauge(prometheus.GaugeOpts{Name: "cis_live_streams", Help: "Open streams of live updates."})}
+	l := &Live{feed: feed, slog: logger, open: map[string]int{}, streams: prometheus.NewGauge(prometheus.GaugeOpts{Name: "cis_live_streams", Help: "Open streams of live updates."})}
 	registry.MustRegister(l.streams)
 	return l
 }
 
 // enter counts a stream in, if there is room.
-func (l *Live) enter() bool {
+func (l *Live) enter(tenant string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open >= maxLive {
+	if l.all >= maxLive || l.open[tenant] >= maxOfOne {
 		return false
 	}
-	l.open++
-	l.streams.Set(float64(l.open))
+	l.all++
+	l.open[tenant]++
+	l.streams.Set(float64(l.all))
 	return true
 }
 
-func (l *Live) leave() {
+func (l *Live) leave(tenant string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open--
-	l.streams.Set(float64(l.open))
+	l.all--
+	if l.open[tenant]--; l.open[tenant] == 0 {
+		delete(l.open, tenant)
+	}
+	l.streams.Set(float64(l.all))
 }
 
 type liveInput struct {
@@ -90,11 +96,11 @@ func (l *Live) stream(ctx context.Context, a *API, in *liveInput) (*huma.StreamR
 	if err := c.begin(ctx); err != nil {
 		return nil, err
 	}
-	if !l.enter() {
+	if !l.enter(c.who.Tenant) {
 		return nil, ErrFull
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		defer l.leave()
+		defer l.leave(c.who.Tenant)
 		_, w := humamux.Unwrap(hc)
 		c.w, c.control = w, http.NewResponseController(w)
 		w.Header().Set("Content-Type", "text/event-stream")

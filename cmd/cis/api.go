@@ -38,7 +38,7 @@ func (a *App) routes(book *address.Directory) (http.Handler, error) {
 	gate := &doors.Gate{Handler: a.handler, Keys: a.keys, Operator: hash, PublicURL: a.publicURL(), Proxies: a.cfg.Proxies, Log: a.log, OIDC: a.cfg.provider(a.publicURL())}
 	a.api = httpapi.New(r, httpapi.Options{
 		Authenticate: gate.Authenticate, Views: projector.NewViews(a.pool, a.store, a.runner.Projections()...), Proxies: a.cfg.Proxies,
-		PublicURL: a.publicURL(), Version: version, Origins: a.origins, Log: a.log,
+		PublicURL: a.publicURL(), Version: version, Origins: a.origins, Log: a.log, Newest: a.feed.Known,
 		Limits: httpapi.Limits{Key: a.cfg.KeyRate, Client: a.cfg.ClientRate, Tenant: a.cfg.TenantRate, TenantPerMinute: func(code string) int { return book.Settings(code).RatePerMin }},
 	})
 	writes := api.New(api.Options{

@@ -89,6 +89,31 @@ func TestTenants(t *testing.T) {
 			return nil
 		})
 	})
+	t.Run("answers to what was sent from a former domain still come", func(t *testing.T) {
+		ev, err := s.app.handler.FreshEvent(ctx, uids[other])
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub, err := s.app.handler.FreshEvent(ctx, uids[acme])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.must(t, ctx, 202, "PATCH", "/v1/tenants/other", s.key, map[string]any{"settings": map[string]any{"domain": "new.other.example", "events": 1}})
+		s.must(t, ctx, 202, "PATCH", "/v1/tenants/acme", s.key, map[string]any{"settings": map[string]any{"domain": "new.acme.example"}})
+		for key, to := range map[string]string{other: ev.ReplyTo, acme: sub.ReplyTo} {
+			s.must(t, ctx, 202, "POST", "/v1/events/"+uids[key]+"/invites", key, map[string]any{"invites": []map[string]string{{"address": "zoe@example.com"}}})
+			answer := clientmail.GmailReply(clientmail.Reply{UID: uids[key], Attendee: "zoe@example.com", Organizer: to, PartStat: "DECLINED", DTStamp: time.Now(), Start: start})
+			if err := s.mail("zoe@example.com", to, answer); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, ctx, "the answer to "+to, func() error {
+				if r := s.must(t, ctx, 200, "GET", "/event/"+uids[key]+"/statistics", key, nil); !strings.Contains(string(r.body), `"declined":1`) {
+					return fmt.Errorf("got %s", r.body)
+				}
+				return nil
+			})
+		}
+	})
 	t.Run("a tenant's own limit counts", func(t *testing.T) {
 		if r := s.call(t, ctx, "POST", "/v1/events", other, party("olga@inv.example", "One too many")); r.status != 409 || !strings.Contains(string(r.body), "event-limit-reached") {
 			t.Errorf("%d %s", r.status, r.body)

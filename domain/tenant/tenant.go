@@ -106,6 +106,7 @@ type Tenant struct {
 	Name      string
 	Suspended bool
 	Settings  Settings
+	Former    []string // mail domains it had: answers to what was sent from there still come
 }
 
 // State is all tenants, by code.
@@ -132,14 +133,17 @@ func (s State) All() []Tenant {
 	return out
 }
 
-// At is the tenant that a mail domain belongs to; empty if it is nobody's.
-func (s State) At(domain string) string {
-	for code, t := range s.Tenants {
+// At is the tenant that a mail domain belongs to, or belonged to; empty if it is nobody's.
+func (s State) At(domain string) (code string) {
+	for c, t := range s.Tenants {
 		if t.Settings.Domain != "" && t.Settings.Domain == domain {
-			return code
+			return c
+		}
+		if slices.Contains(t.Former, domain) {
+			code = c
 		}
 	}
-	return ""
+	return code
 }
 
 // ValidCode says whether s can name a tenant. The code becomes part of mail addresses.
@@ -153,7 +157,12 @@ func Evolve(s State, fact Fact) State {
 	case TenantCreated:
 		return s.with(f.Tenant, func(t *Tenant) { t.Name = f.Name })
 	case TenantConfigured:
-		return s.with(f.Tenant, func(t *Tenant) { t.Name, t.Settings = f.Name, f.Settings })
+		return s.with(f.Tenant, func(t *Tenant) {
+			if d := t.Settings.Domain; d != "" && d != f.Settings.Domain && !slices.Contains(t.Former, d) {
+				t.Former = append(slices.Clip(t.Former), d)
+			}
+			t.Name, t.Settings = f.Name, f.Settings
+		})
 	case TenantSuspended:
 		return s.with(f.Tenant, func(t *Tenant) { t.Suspended = true })
 	case TenantReinstated:

@@ -42,7 +42,7 @@ type TenantSettings struct {
 type TenantChange struct {
 	Name      *string         `json:"name,omitempty" minLength:"1" maxLength:"200"`
 	Settings  *TenantSettings `json:"settings,omitempty"`
-	Suspended *bool           `json:"suspended,omitempty" doc:"Nobody of the tenant may do anything"`
+	Suspended *bool           `json:"suspended,omitempty" doc:"Nobody of the tenant may use the API, the pages or links; mail is still taken"`
 	Reason    string          `json:"reason,omitempty" maxLength:"500" doc:"Of a suspension, for the record"`
 }
 

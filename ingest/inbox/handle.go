@@ -36,7 +36,7 @@ type letter struct {
 // to says whether the mail came for one of our addresses by its base, and returns the tag.
 func (l *letter) to(w *Worker, base string) (token string, ok bool) {
 	for rcpt := range strings.FieldsSeq(l.received.Recipients) {
-		if b, t := w.in.Addresses.Of(l.Tenant).Token(rcpt); b == base {
+		if b, t := w.in.Addresses.For(rcpt).Token(rcpt); b == base {
 			return t, true
 		}
 	}

@@ -59,7 +59,7 @@ func (w *Worker) people(ctx context.Context, l *letter, done mail.MailHandled) (
 func (w *Worker) report(ctx context.Context, l *letter, done mail.MailHandled) (schema.Fact, error) {
 	token, ours := l.to(w, "bounce")
 	if l.msg.Report.Complaint { // it comes to abuse@, or where the provider was told; what it returns names the mail
-		_, token = w.in.Addresses.Of(l.Tenant).Token(l.msg.Report.Sender)
+		_, token = w.in.Addresses.For(l.msg.Report.Sender).Token(l.msg.Report.Sender)
 		return w.complaint(ctx, l, done, token)
 	}
 	prefix, person, ok := w.in.Keys.OpenAddressToken("bounce", token)

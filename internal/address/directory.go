@@ -9,8 +9,8 @@ import (
 	"github.com/calendar-invite-server/cis/domain/tenant"
 )
 
-// Directory knows the server's own addresses of all tenants. A tenant is told by the mail domain: its own, or, if it has
-// none, CODE.DOMAIN below the installation's.
+// Directory knows the server's own addresses of all tenants. A tenant is told by the mail domain: its own, one it had
+// before, or CODE.DOMAIN below the installation's.
 type Directory struct {
 	own  Book
 	load func(context.Context) (tenant.State, error)
@@ -81,14 +81,24 @@ func (d *Directory) At(domain string) (code string, ours bool) {
 		return code, true
 	}
 	code, below, ok := strings.Cut(domain, ".")
-	t, known := all.Of(code)
-	return code, ok && below == d.own.Domain && known && code != tenant.Default && t.Settings.Domain == ""
+	_, known := all.Of(code)
+	return code, ok && below == d.own.Domain && known && code != tenant.Default
+}
+
+// For is the addresses at the domain of an address, which may be one that its tenant had before.
+func (d *Directory) For(addr string) Book {
+	code, ours := d.At(Domain(addr))
+	b := d.Of(code)
+	if ours {
+		b.Domain = Domain(addr)
+	}
+	return b
 }
 
 // Tenant is whose an address of ours is; false if it is none that takes mail.
 func (d *Directory) Tenant(addr string) (code string, accepts bool) {
 	code, ours := d.At(Domain(addr))
-	return code, ours && d.Of(code).Accepts(addr)
+	return code, ours && d.For(addr).Accepts(addr)
 }
 
 // Accepts says whether mail for an address is taken.

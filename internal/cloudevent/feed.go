@@ -154,6 +154,13 @@ func (f *Feed) Now(ctx context.Context) (uint64, error) {
 	return f.store.Head(ctx)
 }
 
+// Known is the newest position the feed has seen; 0: none yet.
+func (f *Feed) Known() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.to
+}
+
 // Follow calls each with what happened behind a position, in order, and with how far that reaches, until ctx ends or each
 // fails; with [ErrStop] that is no error. Where nothing happens each is called once per beat with nothing.
 func (f *Feed) Follow(ctx context.Context, after uint64, beat time.Duration, each func(list []Event, to uint64) error) error {

@@ -41,6 +41,8 @@ type Views interface {
 
 // Options are what the API needs to know.
 type Options struct {
+	// Newest is the newest position this process knows of.
+	Newest       func() uint64
 	Authenticate Authenticate
 	Views        Views
 	Proxies      []*net.IPNet // whose X-Forwarded-For is believed
@@ -189,6 +191,7 @@ func (a *API) tidy(r Route) {
 			answer.Headers = map[string]*huma.Param{}
 		}
 		if len(r.Views) > 0 && status < "400" {
+			answer.Headers["X-Newest"] = &huma.Param{Description: "The newest position that this process knew of: what is between the two is not in the answer yet.", Schema: &huma.Schema{Type: "integer", Format: "int64"}}
 			answer.Headers["X-Position"] = &huma.Param{Description: "How far in the log the read models were that the answer was read from.", Schema: &huma.Schema{Type: "integer", Format: "int64"}}
 		}
 		if status == "429" || status == "503" {
@@ -279,6 +282,7 @@ func (a *API) fresh(ctx context.Context, w http.ResponseWriter, req *http.Reques
 	position, err := a.opts.Views.Position(ctx, r.Views...)
 	if err == nil {
 		w.Header().Set("X-Position", strconv.FormatUint(position, 10))
+		w.Header().Set("X-Newest", strconv.FormatUint(max(position, a.opts.Newest()), 10))
 	}
 	return err
 }

@@ -19,7 +19,7 @@ The published routes stand at the root; everything else is below ` + "`/v1`" + `
 seconds. Lists are paged by cursor: ` + "`next`" + ` in an answer is the ` + "`cursor`" + ` of the next call.
 
 What changes something answers 202 with ` + "`Location`" + ` and ` + "`X-Position`" + `: a read that carries the position as ` + "`X-Min-Position`" + ` contains the
-change. A read's ` + "`X-Position`" + ` says how far it was. ` + "`Idempotency-Key`" + ` makes a call safe to repeat, ` + "`If-Match`" + ` keeps it from
+change. A read's ` + "`X-Position`" + ` says how far it was, ` + "`X-Newest`" + ` how far the log. ` + "`Idempotency-Key`" + ` makes a call safe to repeat, ` + "`If-Match`" + ` keeps it from
 overwriting what somebody else changed.
 
 Refusals are problem details (RFC 9457); ` + "`type`" + ` is stable and names a page that explains it.`

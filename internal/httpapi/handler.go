@@ -80,7 +80,7 @@ func (a *API) allowOrigin(ctx context.Context, w http.ResponseWriter, r *http.Re
 	w.Header().Add("Vary", "Origin")
 	if slices.Contains(a.opts.Origins(ctx, tenant), origin) {
 		w.Header().Set("Access-Control-Allow-Origin", origin)
-		w.Header().Set("Access-Control-Expose-Headers", "ETag, Link, Location, X-Position, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Deprecation, Sunset")
+		w.Header().Set("Access-Control-Expose-Headers", "ETag, Link, Location, X-Position, X-Newest, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Deprecation, Sunset")
 	}
 }
 

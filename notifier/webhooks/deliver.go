@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -144,6 +145,9 @@ func (s *Sender) attempt(ctx context.Context, w webhook.State, event cloudevent.
 	resp, err := s.client.Do(req)
 	if err != nil {
 		a.problem = clip(err.Error(), 500)
+		if errors.Is(err, ErrPrivate) { // where a name leads inside is nobody's business
+			a.problem = ErrPrivate.Error()
+		}
 		return a
 	}
 	defer func() { _ = resp.Body.Close() }()

@@ -101,12 +101,16 @@ func (r *Reader) Find(ctx context.Context, tenant string, f Filter) ([]Event, er
 	if f.ByStart {
 		order, behind = `ORDER BY starts, uid`, `(starts > $7 OR starts = $7 AND uid > $8)`
 	}
+	whose := `$2 = ''` // written out, so that the right index is used
+	if f.OrganizerID != "" {
+		whose = `organizer_id = $2`
+	}
 	to := f.To
 	if to.IsZero() {
 		to = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	return projector.Collect[Event](ctx, r.serving, tenant, `
-		SELECT `+columns+` FROM @.event WHERE tenant = $1 AND ($2 = '' OR organizer_id = $2) AND ($3 = '' OR status = $3)
+		SELECT `+columns+` FROM @.event WHERE tenant = $1 AND `+whose+` AND ($3 = '' OR status = $3)
 		AND (repeats OR ends >= $4) AND starts <= $5 AND (NOT $6 OR public) AND ($8 = '' OR `+behind+`)
 		AND ($9 = '' OR summary ILIKE $9 OR description ILIKE $9 OR location ILIKE $9) `+order+` LIMIT $10`,
 		tenant, f.OrganizerID, f.Status, f.From, to, f.Public, f.After.At, f.After.UID, projector.Like(f.Text), f.Limit)
