@@ -7,6 +7,7 @@ import (
 	"github.com/calendar-invite-server/cis/ingest/api"
 	"github.com/calendar-invite-server/cis/notifier"
 	"github.com/calendar-invite-server/cis/notifier/webhooks"
+	"github.com/calendar-invite-server/cis/projections/attendees"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -45,9 +46,17 @@ func (d deliveries) Owed(ctx context.Context, tenant string, limit int) ([]api.O
 // Silent are people who get no mail.
 func (d deliveries) Silent(ctx context.Context, tenant string, limit int) ([]api.SilentRecipient, error) {
 	rows, err := notifier.ListSilent(ctx, d.pool, tenant, limit)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(rows))
+	for i, s := range rows {
+		ids[i] = s.Recipient
+	}
+	people, err := attendees.NewReader(d.pool).People(ctx, tenant, ids)
 	out := make([]api.SilentRecipient, 0, len(rows))
 	for _, s := range rows {
-		out = append(out, api.SilentRecipient{ID: s.Recipient, Suppressed: s.Suppressed, Unsubscribed: s.Unsubscribed})
+		out = append(out, api.SilentRecipient{ID: s.Recipient, Address: people[s.Recipient].Address, Suppressed: s.Suppressed, Unsubscribed: s.Unsubscribed})
 	}
 	return out, err
 }

@@ -135,6 +135,26 @@ func receipt(done commands.Done, id, href string) *accepted {
 	return out
 }
 
+// carryOut carries out the commands that a call consists of, one after the other. What the caller insists on holds for the
+// first: by the second the revision is ours.
+func carryOut[S, F any](ctx context.Context, meta commands.Meta, list []commands.Command[S, F], do func(context.Context, commands.Meta, commands.Command[S, F]) (commands.Done, error)) (done commands.Done, err error) {
+	if len(list) == 0 {
+		return done, problem.ErrNothing
+	}
+	for i, c := range list {
+		m := meta
+		if i > 0 {
+			m = commands.Aside(meta, strconv.Itoa(i))
+		}
+		did, err := do(ctx, m, c)
+		if err != nil {
+			return done, err
+		}
+		done = merge(done, did)
+	}
+	return done, nil
+}
+
 // merge adds what a further command did.
 func merge(a, b commands.Done) commands.Done {
 	if b.Facts == 0 {

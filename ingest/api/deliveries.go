@@ -51,6 +51,7 @@ type OwedMail struct {
 // SilentRecipient is somebody who gets no mail.
 type SilentRecipient struct {
 	ID           string `json:"id"`
+	Address      string `json:"address,omitempty" doc:"Shown with attendees:read, if they were ever invited"`
 	Suppressed   bool   `json:"suppressed"`
 	Unsubscribed bool   `json:"unsubscribed"`
 }
@@ -88,6 +89,11 @@ func (a *API) registerDeliveries(api *httpapi.API) {
 	},
 	) (*answer[list[SilentRecipient]], error) {
 		rows, err := a.Deliveries.Silent(ctx, access.From(ctx).Tenant, in.Limit)
+		if !access.From(ctx).May(key.AttendeesRead) {
+			for i := range rows {
+				rows[i].Address = ""
+			}
+		}
 		return &answer[list[SilentRecipient]]{newList(rows)}, err
 	})
 }

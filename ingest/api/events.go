@@ -13,7 +13,6 @@ import (
 	"github.com/calendar-invite-server/cis/internal/access"
 	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/httpapi"
-	"github.com/calendar-invite-server/cis/internal/problem"
 	"github.com/calendar-invite-server/cis/internal/recur"
 	"github.com/google/uuid"
 )
@@ -224,19 +223,8 @@ func (a *API) updateEvent(ctx context.Context, in *struct {
 	if err := a.Handler.Active(ctx, ev.OrganizerID); err != nil {
 		return nil, err
 	}
-	var done commands.Done
-	for i, c := range list {
-		m := meta
-		if i > 0 {
-			m = commands.Aside(meta, string(rune('a'+i)))
-		}
-		did, err := a.Handler.ForEvent(ctx, m, c)
-		if err != nil {
-			return nil, err
-		}
-		done = merge(done, did)
-	}
-	return receipt(done, in.UID, "/v1/events/"+in.UID), nil
+	done, err := carryOut(ctx, meta, list, a.Handler.ForEvent)
+	return receipt(done, in.UID, "/v1/events/"+in.UID), err
 }
 
 // changes are the commands that a change consists of. All of it is checked before any of it is done.
@@ -268,9 +256,6 @@ func (a *API) changes(ctx context.Context, ev event.State, b EventChange) (list 
 			return nil, event.ErrInvalid.With("organizers do not set their own limit")
 		}
 		list = append(list, commands.ChangeInviteLimit{UID: ev.UID, Limit: *b.InviteLimit, By: by})
-	}
-	if len(list) == 0 {
-		return nil, problem.ErrNothing
 	}
 	return list, nil
 }

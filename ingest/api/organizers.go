@@ -9,7 +9,6 @@ import (
 	"github.com/calendar-invite-server/cis/domain/organizer"
 	"github.com/calendar-invite-server/cis/internal/access"
 	"github.com/calendar-invite-server/cis/internal/httpapi"
-	"github.com/calendar-invite-server/cis/internal/problem"
 )
 
 // OrganizerChange is what of an account is to be different. What is left out stays as it is.
@@ -49,22 +48,8 @@ func (a *API) updateOrganizer(ctx context.Context, in *struct {
 		return nil, err
 	}
 	list := decisions(organizer.Ref{Tenant: p.Tenant, OrganizerID: id}, account.Address, in.Body, p.By())
-	if len(list) == 0 {
-		return nil, problem.ErrNothing
-	}
-	var done commands.Done
-	for i, c := range list {
-		m := meta
-		if i > 0 {
-			m = commands.Aside(meta, string(rune('a'+i)))
-		}
-		did, err := a.Handler.ForOrganizer(ctx, m, c)
-		if err != nil {
-			return nil, err
-		}
-		done = merge(done, did)
-	}
-	return receipt(done, id, "/v1/organizers/"+id), nil
+	done, err := carryOut(ctx, meta, list, a.Handler.ForOrganizer)
+	return receipt(done, id, "/v1/organizers/"+id), err
 }
 
 // account is an account of the caller's tenant, or what will be one for an address.

@@ -12,7 +12,6 @@ import (
 	"github.com/calendar-invite-server/cis/internal/access"
 	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/httpapi"
-	"github.com/calendar-invite-server/cis/internal/problem"
 )
 
 // Recipient is what somebody wants none of.
@@ -32,7 +31,7 @@ type RecipientChange struct {
 }
 
 type RecipientPath struct {
-	Recipient string `path:"recipient" maxLength:"254" example:"ann@example.com" doc:"A mail address, or the id of an attendee"`
+	Recipient string `path:"recipient" maxLength:"254" example:"ann@example.com" doc:"A mail address"`
 }
 
 func (a *API) registerRecipients(api *httpapi.API) {
@@ -56,8 +55,7 @@ func (a *API) registerRecipients(api *httpapi.API) {
 	httpapi.Register(api, r, a.updateRecipient)
 }
 
-// personID is who an address or an id of the caller's tenant is. An id says nothing about its tenant: what it is asked
-// about must exist in this one, or be made from an address.
+// personID is who an address of the caller's tenant is.
 func (a *API) personID(ctx context.Context, name string) (string, error) {
 	addr := strings.ToLower(strings.TrimSpace(name))
 	if !address.Valid(addr) {
@@ -88,7 +86,7 @@ func (a *API) updateRecipient(ctx context.Context, in *struct {
 	if b.Unsubscribed != nil {
 		list = append(list, commands.Unsubscribe{Tenant: p.Tenant, RecipientID: id, Undo: !*b.Unsubscribed, By: p.By()})
 	}
-	for undo, name := range map[bool]*string{false: b.Block, true: b.Unblock} {
+	for i, name := range []*string{b.Block, b.Unblock} {
 		if name == nil {
 			continue
 		}
@@ -96,18 +94,8 @@ func (a *API) updateRecipient(ctx context.Context, in *struct {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, commands.BlockOrganizer{Tenant: p.Tenant, RecipientID: id, OrganizerID: organizer, Undo: undo, By: p.By()})
+		list = append(list, commands.BlockOrganizer{Tenant: p.Tenant, RecipientID: id, OrganizerID: organizer, Undo: i == 1, By: p.By()})
 	}
-	if len(list) == 0 {
-		return nil, problem.ErrNothing
-	}
-	var done commands.Done
-	for i, c := range list {
-		did, err := a.Handler.ForRecipient(ctx, commands.Aside(meta, string(rune('a'+i))), c)
-		if err != nil {
-			return nil, err
-		}
-		done = merge(done, did)
-	}
-	return receipt(done, id, "/v1/recipients/"+in.Recipient), nil
+	done, err := carryOut(ctx, meta, list, a.Handler.ForRecipient)
+	return receipt(done, id, "/v1/recipients/"+in.Recipient), err
 }

@@ -11,7 +11,6 @@ import (
 	doors "github.com/calendar-invite-server/cis/ingest/access"
 	"github.com/calendar-invite-server/cis/internal/access"
 	"github.com/calendar-invite-server/cis/internal/httpapi"
-	"github.com/calendar-invite-server/cis/internal/problem"
 )
 
 // Tenant is a customer of the installation.
@@ -136,22 +135,8 @@ func (a *API) updateTenant(ctx context.Context, in *struct {
 	if b.Suspended != nil {
 		list = append(list, commands.JudgeTenant{Code: in.Tenant, Suspend: *b.Suspended, Reason: b.Reason, By: by})
 	}
-	if len(list) == 0 {
-		return nil, problem.ErrNothing
-	}
-	var done commands.Done
-	for i, c := range list {
-		m := meta
-		if i > 0 {
-			m = commands.Aside(meta, "then")
-		}
-		did, err := a.Handler.ForTenant(ctx, m, c)
-		if err != nil {
-			return nil, err
-		}
-		done = merge(done, did)
-	}
-	return receipt(done, in.Tenant, "/v1/tenants/"+in.Tenant), nil
+	done, err := carryOut(ctx, meta, list, a.Handler.ForTenant)
+	return receipt(done, in.Tenant, "/v1/tenants/"+in.Tenant), err
 }
 
 func (a *API) issueTenantKey(ctx context.Context, in *struct {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -110,12 +109,4 @@ func refusal(status int, message string, errs ...error) huma.StatusError {
 		d.Errors = append(d.Errors, item)
 	}
 	return &d
-}
-
-// Self is the address of a path here, for links.
-func (a *API) Self(path string, query url.Values) string {
-	if len(query) > 0 {
-		path += "?" + query.Encode()
-	}
-	return strings.TrimSuffix(a.opts.PublicURL, "/") + path
 }
