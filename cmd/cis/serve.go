@@ -75,8 +75,8 @@ func welcome(out io.Writer, app *App) {
 		_, _ = fmt.Fprintf(out, "  API key    %s  (shown this once)\n", app.NewKey)
 	}
 	_, _ = fmt.Fprintf(out, `
-Try: curl -s %[1]s/readyz
-     curl -s -H "x-api-key: $KEY" %[1]s/system/events
+Try: %[1]s/docs   what the API can do (docs/guide.md walks through it)
+     curl -s -H "x-api-key: $KEY" %[1]s/v1/events
      mail a calendar invitation to create@%[2]s through the SMTP address above, then read the answer in the outbox
      make demo   shows the whole story against a throw-away instance
 

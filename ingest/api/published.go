@@ -21,7 +21,7 @@ func (a *API) registerPublished(api *httpapi.API) {
 		Method: http.MethodGet, Path: "/event/{uid}/invite", ID: "invite", Tag: "published", Summary: "Invite somebody to an event, as a link does",
 		About: "Answers with the page to go on to. A prefetch is a 503 and does nothing; a HEAD is a 405. Where the tenant's `legacy_invite` is " +
 			"`confirm`, it leads to a page whose button sends; where it is `off`, it is a 404.",
-		Status: http.StatusFound, NoHead: true, Open: true, Errors: []int{http.StatusConflict},
+		Status: http.StatusFound, NoHead: true, Errors: []int{http.StatusConflict},
 	}, a.inviteLink)
 	httpapi.Register(api, httpapi.Route{
 		Method: http.MethodGet, Path: "/event/{uid}/report", ID: "event-report", Tag: "published", Summary: "Mail the list of attendees to the organizer",
