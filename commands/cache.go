@@ -16,6 +16,10 @@ import (
 const (
 	cacheAge  = time.Second // how long another process's change may go unseen
 	cacheSize = 10_000
+
+	staleAge  = 10 * time.Minute // how long who may call is believed while the log is away: reads do not need it
+	staleWait = time.Second      // how long the log may take to answer before that,
+	loadWait  = 5 * time.Second  // and where nothing is known
 )
 
 // cache keeps the states of streams that others ask about all the time.
@@ -25,8 +29,9 @@ type cache[S any] struct {
 }
 
 type cached[S any] struct {
-	state S
-	read  time.Time
+	state  S
+	read   time.Time // or tried to
+	loaded time.Time
 }
 
 // Event returns an event as it was at most a second ago; what this process changed is seen at once. The zero State
@@ -73,17 +78,17 @@ func (h *Handler) FreshOrganizer(ctx context.Context, id string) (organizer.Stat
 
 // Key returns an API key, as fresh as [Handler.Event] is. The zero State says that there is none.
 func (h *Handler) Key(ctx context.Context, id string) (key.State, error) {
-	return cachedLoad(ctx, h, &h.keys, id, key.Stream(id), key.Evolve, func(s key.State) bool { return s.Exists })
+	return patientLoad(ctx, h, &h.keys, id, key.Stream(id), key.Evolve, func(s key.State) bool { return s.Exists })
 }
 
 // Member returns what somebody who signs in may do, as fresh as [Handler.Event] is.
 func (h *Handler) Member(ctx context.Context, personID string) (member.State, error) {
-	return cachedLoad(ctx, h, &h.members, personID, member.Stream(personID), member.Evolve, func(member.State) bool { return true })
+	return patientLoad(ctx, h, &h.members, personID, member.Stream(personID), member.Evolve, func(member.State) bool { return true })
 }
 
 // Tenants returns all tenants, as fresh as [Handler.Event] is.
 func (h *Handler) Tenants(ctx context.Context) (tenant.State, error) {
-	return cachedLoad(ctx, h, &h.tenants, "", tenant.Stream, tenant.Evolve, func(tenant.State) bool { return true })
+	return patientLoad(ctx, h, &h.tenants, "", tenant.Stream, tenant.Evolve, func(tenant.State) bool { return true })
 }
 
 // Tenant returns one of them. It fails with [tenant.ErrUnknown].
@@ -96,6 +101,24 @@ func (h *Handler) Tenant(ctx context.Context, code string) (tenant.Tenant, error
 	return t, err
 }
 
+// patientLoad is cachedLoad for what says who may call: while the log is away, what it said last counts for a while.
+func patientLoad[S any, F schema.Fact](ctx context.Context, h *Handler, c *cache[S], id, stream string, evolve func(S, F) S, keep func(S) bool) (S, error) {
+	last, known := c.last(id)
+	known = known && time.Since(last.loaded) < staleAge
+	wait := loadWait
+	if known {
+		wait = staleWait
+	}
+	short, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	s, err := cachedLoad(short, h, c, id, stream, evolve, keep)
+	if err != nil && known && ctx.Err() == nil {
+		c.put(id, cached[S]{last.state, time.Now(), last.loaded})
+		return last.state, nil
+	}
+	return s, err
+}
+
 // cachedLoad folds a stream unless that was done a moment ago. What nobody should make us remember is not kept.
 func cachedLoad[S any, F schema.Fact](ctx context.Context, h *Handler, c *cache[S], id, stream string, evolve func(S, F) S, keep func(S) bool) (S, error) {
 	if s, ok := c.get(id, time.Now()); ok {
@@ -104,7 +127,7 @@ func cachedLoad[S any, F schema.Fact](ctx context.Context, h *Handler, c *cache[
 	read := time.Now()
 	seen, err := load(ctx, h.log, stream, evolve)
 	if err == nil && keep(seen.State) {
-		c.put(id, cached[S]{seen.State, read})
+		c.put(id, cached[S]{seen.State, read, read})
 	}
 	return seen.State, err
 }
@@ -114,6 +137,13 @@ func (c *cache[S]) get(id string, now time.Time) (S, bool) {
 	defer c.mu.Unlock()
 	e, ok := c.states[id]
 	return e.state, ok && now.Sub(e.read) < cacheAge
+}
+
+func (c *cache[S]) last(id string) (cached[S], bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.states[id]
+	return e, ok
 }
 
 func (c *cache[S]) put(id string, e cached[S]) {

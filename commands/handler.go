@@ -120,7 +120,9 @@ func (h *Handler) ForTenant(ctx context.Context, meta Meta, c Command[tenant.Sta
 
 // ForKey carries out a command about an API key.
 func (h *Handler) ForKey(ctx context.Context, meta Meta, c Command[key.State, key.Fact]) (Done, error) {
-	defer h.keys.forget(strings.TrimPrefix(c.Stream(), key.StreamPrefix))
+	if _, used := c.(UseKey); !used { // which changes nothing about what the key is good for
+		defer h.keys.forget(strings.TrimPrefix(c.Stream(), key.StreamPrefix))
+	}
 	return handle(ctx, h, meta, key.Evolve, c)
 }
 

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/calendar-invite-server/cis/commands"
@@ -38,6 +39,7 @@ type Gate struct {
 	Log       *slog.Logger
 
 	limits signInLimits
+	used   sync.Map // key id → the last day whose use was recorded
 }
 
 // crossOrigin keeps pages of other sites from acting with a session; programs with keys are not browsers.
@@ -89,12 +91,27 @@ func (g *Gate) byKey(r *http.Request, given string) (p access.Principal, err err
 		return p, problem.ErrScope.With("this key is another tenant's")
 	}
 	p = access.Principal{Kind: access.Key, ID: id, Tenant: k.Tenant, Scopes: k.Scopes, OrganizerID: k.OrganizerID}
-	if k.Used < now.UTC().Format(time.DateOnly) {
-		if _, err := g.Handler.ForKey(r.Context(), g.meta(k.Tenant), commands.UseKey{KeyID: id, Now: now}); err != nil {
-			return p, err
-		}
-	}
+	g.use(r.Context(), id, k, now)
 	return p, g.active(r.Context(), k.Tenant)
+}
+
+// use records the first use of a day, beside the call: it must not wait for it, nor fail with it.
+func (g *Gate) use(ctx context.Context, id string, k key.State, now time.Time) {
+	day := now.UTC().Format(time.DateOnly)
+	if k.Used >= day {
+		return
+	}
+	if last, loaded := g.used.Swap(id, day); loaded && last == day {
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		if _, err := g.Handler.ForKey(ctx, g.meta(k.Tenant), commands.UseKey{KeyID: id, Now: now}); err != nil {
+			g.used.Delete(id) // the next call tries again
+			g.Log.Debug("access: the use of a key is not on record", "key", id, "error", err)
+		}
+	}()
 }
 
 // active refuses callers of a tenant that is suspended.
