@@ -353,7 +353,7 @@ func TestLive(t *testing.T) {
 		}
 	})
 	t.Run("only one event", func(t *testing.T) {
-		one := s.live(t, ctx, s.key, "?event="+uid, "")
+		one := s.live(t, ctx, s.key, "?types=invite.requested&event="+uid, "")
 		invite(otto, "cleo")
 		invite(uid, "dora")
 		if e := one.next(t, ctx); !strings.Contains(e.data, "dora@example.com") {
