@@ -35,16 +35,44 @@ import (
 	"github.com/google/uuid"
 )
 
-// Registry knows every fact of the domain.
-var Registry = schema.Join(event.Schema, invitation.Schema, mail.Schema, notice.Schema, recipient.Schema,
-	organizer.Schema, identity.Schema, order.Schema, bulk.Schema, logbook.Schema,
-	tenant.Schema, key.Schema, member.Schema, signin.Schema, webhook.Schema)
-
-// prefixes are of the streams that hold facts; the bytes of messages are none.
-var prefixes = []string{
-	event.StreamPrefix, invitation.StreamPrefix, mail.StreamPrefix, notice.StreamPrefix, recipient.StreamPrefix, organizer.StreamPrefix, identity.StreamPrefix,
-	order.StreamPrefix, bulk.StreamPrefix, logbook.Stream, tenant.Stream, key.StreamPrefix, member.StreamPrefix, signin.StreamPrefix, webhook.StreamPrefix,
+// aggregates are whose facts the log holds, and how the names of their streams begin. The bytes of messages are no facts.
+var aggregates = []struct {
+	schema schema.Registry
+	stream string
+}{
+	{event.Schema, event.StreamPrefix},
+	{invitation.Schema, invitation.StreamPrefix},
+	{mail.Schema, mail.StreamPrefix},
+	{notice.Schema, notice.StreamPrefix},
+	{recipient.Schema, recipient.StreamPrefix},
+	{organizer.Schema, organizer.StreamPrefix},
+	{identity.Schema, identity.StreamPrefix},
+	{order.Schema, order.StreamPrefix},
+	{bulk.Schema, bulk.StreamPrefix},
+	{logbook.Schema, logbook.Stream},
+	{tenant.Schema, tenant.Stream},
+	{key.Schema, key.StreamPrefix},
+	{member.Schema, member.StreamPrefix},
+	{signin.Schema, signin.StreamPrefix},
+	{webhook.Schema, webhook.StreamPrefix},
 }
+
+// Registry knows every fact of the domain.
+var Registry = func() schema.Registry {
+	var all []schema.Registry
+	for _, a := range aggregates {
+		all = append(all, a.schema)
+	}
+	return schema.Join(all...)
+}()
+
+// prefixes are how the names of all streams of facts begin.
+var prefixes = func() (all []string) {
+	for _, a := range aggregates {
+		all = append(all, a.stream)
+	}
+	return all
+}()
 
 // Meta is what is stored beside every fact: who caused it and what it belongs to.
 type Meta struct {

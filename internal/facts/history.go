@@ -18,7 +18,15 @@ func (h History) Stream(ctx context.Context, stream string) ([]Recorded, error) 
 	if err != nil {
 		return nil, err
 	}
-	return decodeAll(records)
+	out := make([]Recorded, 0, len(records))
+	for _, r := range records {
+		rec, err := Decode(r)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rec)
+	}
+	return out, nil
 }
 
 // maxLook is how many facts a look at the history goes through at most.
@@ -59,16 +67,4 @@ func (h History) Open(ctx context.Context, rec Recorded) (Recorded, error) {
 		rec.Fact = opened
 	}
 	return rec, err
-}
-
-func decodeAll(records []eventstore.Recorded) ([]Recorded, error) {
-	out := make([]Recorded, 0, len(records))
-	for _, r := range records {
-		rec, err := Decode(r)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, rec)
-	}
-	return out, nil
 }
