@@ -430,9 +430,20 @@ func TestLimits(t *testing.T) {
 				t.Fatalf("headers: %v", r.header)
 			}
 		}
-		if refused < 10 || last.header.Get("Retry-After") == "" || last.header.Get("RateLimit-Remaining") != "0" {
+		if refused < 10 || len(last.header.Values("Retry-After")) != 1 || last.header.Get("RateLimit-Remaining") != "0" {
 			t.Errorf("%d of 30 were refused: %v", refused, last.header)
 		}
+	})
+	t.Run("a link without a key says when to come back", func(t *testing.T) {
+		for range 300 {
+			if r := s.call(t, ctx, "GET", "/event/unknown/invite?email=nobody@example.com", "", nil); r.status == 429 {
+				if r.header.Get("Retry-After") != "60" {
+					t.Errorf("headers: %v", r.header)
+				}
+				return
+			}
+		}
+		t.Error("300 calls were let through")
 	})
 	t.Run("guessing keys is slow", func(t *testing.T) {
 		codes := map[int]int{}

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,7 +15,6 @@ import (
 	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/httpapi"
 	"github.com/calendar-invite-server/cis/internal/problem"
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 )
 
@@ -29,15 +27,12 @@ const maxName = 200
 // ErrUID refuses what has not the shape of a UID.
 var ErrUID = event.ErrInvalid.With("a UID has 40 characters of a-z and 0-9")
 
-// errPrefetch sends a browser that fetches a link nobody has clicked away, so that it asks again when somebody does.
-var errPrefetch error = problem.ErrPrefetch
-
 // allowLink counts what comes in through links without a key.
 func (a *API) allowLink(ctx context.Context) error {
 	if a.limits.allowClient(httpapi.Client(ctx), time.Now()) {
 		return nil
 	}
-	return huma.ErrorWithHeaders(problem.ErrTooMany, http.Header{"Retry-After": {"60"}})
+	return problem.Later(problem.ErrTooMany, time.Minute)
 }
 
 // wanted is the invitation that a link or a page without a key asks for: 400 for a bad address or origin.

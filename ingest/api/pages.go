@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -83,7 +84,7 @@ const aboutEvent = `{{define "event"}}<h1>{{.Summary}}</h1>
 // form reads a small form.
 func form(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-	if err := r.ParseMultipartForm(16 << 10); err != nil && err != http.ErrNotMultipart { //nolint:errorlint // a sentinel of net/http
+	if err := r.ParseMultipartForm(16 << 10); err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		return problem.ErrForm
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/internal/access"
 	"github.com/calendar-invite-server/cis/internal/httpapi"
+	"github.com/calendar-invite-server/cis/internal/problem"
 	"github.com/google/uuid"
 )
 
@@ -70,7 +71,7 @@ type redirect struct {
 // nothing but a plain GET.
 func (a *API) inviteLink(ctx context.Context, in *linkInput) (*redirect, error) {
 	if isPrefetch(in.Purpose, in.SecPurpose, in.XPurpose, in.XMoz) {
-		return nil, errPrefetch
+		return nil, problem.ErrPrefetch
 	}
 	if err := a.allowLink(ctx); err != nil {
 		return nil, err

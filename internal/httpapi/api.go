@@ -99,7 +99,7 @@ type Route struct {
 	Open    bool      // any web page may read it, as published
 	NoHead  bool      // a HEAD request must not run it
 	MaxBody int64     // bytes; default 1 MiB
-	Old     string    // since when it is deprecated, as an HTTP date; empty: it is not
+	Old     string    // since when it is deprecated, as @seconds since 1970 (RFC 9745); empty: it is not
 	Sunset  string
 	Answer  string            // media type of the answer, where it is not JSON
 	Body    *huma.RequestBody // documents what the types cannot say
@@ -273,8 +273,7 @@ func (a *API) fresh(ctx context.Context, w http.ResponseWriter, req *http.Reques
 		defer cancel()
 		if err := a.opts.Views.Wait(wait, position, r.Views...); err != nil {
 			if wait.Err() != nil && ctx.Err() == nil {
-				w.Header().Set("Retry-After", "1")
-				return problem.ErrBehind
+				return problem.Later(problem.ErrBehind, time.Second)
 			}
 			return err
 		}

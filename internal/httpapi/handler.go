@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -29,7 +30,7 @@ func (a *API) Handler(next http.Handler) http.Handler {
 		}
 		defer func() {
 			if cause := recover(); cause != nil {
-				if cause == http.ErrAbortHandler { //nolint:errorlint // a sentinel to compare
+				if err, is := cause.(error); is && errors.Is(err, http.ErrAbortHandler) {
 					panic(cause)
 				}
 				problem.Write(w, r, a.opts.Log, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
@@ -103,7 +104,8 @@ func refusal(status int, message string, errs ...error) huma.StatusError {
 	}
 	for _, err := range errs {
 		item := problem.Item{Message: err.Error()}
-		if e, ok := err.(huma.ErrorDetailer); ok { //nolint:errorlint // huma's own way to say where
+		var e huma.ErrorDetailer
+		if errors.As(err, &e) {
 			item = problem.Item{Message: e.ErrorDetail().Message, Location: e.ErrorDetail().Location}
 		}
 		d.Errors = append(d.Errors, item)

@@ -90,13 +90,11 @@ func tell(w http.ResponseWriter, rate, burst float64, left int, wait time.Durati
 	if ok {
 		return nil
 	}
-	h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
-	return problem.ErrTooMany
+	return problem.Later(problem.ErrTooMany, wait)
 }
 
 // rates are the buckets of the API.
 type rates struct {
-	limits                 Limits
 	keys, tenants, clients *Buckets
 	failures               *Buckets // wrong keys, per client
 	tenantPerMin           func(string) int
@@ -104,7 +102,7 @@ type rates struct {
 
 func newRates(l Limits) rates {
 	per := func(n int) *Buckets { return &Buckets{Rate: float64(n), Burst: 2 * float64(n)} }
-	return rates{limits: l, keys: per(l.Key), tenants: per(l.Tenant), clients: per(l.Client), failures: &Buckets{Rate: 1, Burst: 30}, tenantPerMin: l.TenantPerMinute}
+	return rates{keys: per(l.Key), tenants: per(l.Tenant), clients: per(l.Client), failures: &Buckets{Rate: 1, Burst: 30}, tenantPerMin: l.TenantPerMinute}
 }
 
 // check counts a call for its tenant and for its key; the headers tell about the key.

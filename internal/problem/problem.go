@@ -7,7 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/calendar-invite-server/cis/domain/fault"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
@@ -100,16 +103,35 @@ func From(f *fault.Error) Details {
 	return Details{Type: "/problems/" + f.Code, Title: f.Title, Status: status(f), Detail: f.Detail}
 }
 
+// later is a refusal that says when trying again can help.
+type later struct {
+	error
+	wait time.Duration
+}
+
+func (l later) Unwrap() error { return l.error }
+
+// Later is a refusal that is answered with a Retry-After, in whole seconds and at least one.
+func Later(err error, wait time.Duration) error { return later{err, wait} }
+
+func retryAfter(wait time.Duration) http.Header {
+	return http.Header{"Retry-After": {strconv.Itoa(max(1, int(math.Ceil(wait.Seconds()))))}}
+}
+
 // Of is an error as the body and the headers that say so. What is not a refusal is a 500 with a generic body; only the
 // log says more. what is what was being done.
 func Of(ctx context.Context, log *slog.Logger, what string, err error) (Details, http.Header) {
 	if f, ok := fault.From(err); ok {
+		var l later
+		if errors.As(err, &l) {
+			return From(f), retryAfter(l.wait)
+		}
 		return From(f), nil
 	}
 	if unreachable(err) {
 		log.Warn("http: unavailable", "request", what, "error", err)
 		return Details{Type: "/problems/unavailable", Title: "a part of the server cannot be reached right now; try again", Status: http.StatusServiceUnavailable},
-			http.Header{"Retry-After": {"5"}}
+			retryAfter(5 * time.Second)
 	}
 	if ctx.Err() == nil {
 		log.Error("http: failed", "request", what, "error", err)
