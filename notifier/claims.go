@@ -39,11 +39,7 @@ func (o owed) silent() bool { return o.Suppressed || o.Unwanted && o.Kind == kin
 // claim leases up to n rows of one queue. Events take turns, so that a large one does not hold up the others. The lease is
 // on disk before anything is sent, even where other commits need not be: forgetting it could send a mail twice.
 func (c claims) claim(ctx context.Context, prompt bool, n int, lease time.Duration) (all []owed, err error) {
-	t, err := c.serving.Tables(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
+	err = c.serving.Work(ctx, func(tx pgx.Tx, t projector.Tables) error {
 		if _, err := tx.Exec(ctx, projector.ByIndex); err != nil {
 			return err
 		}

@@ -83,6 +83,13 @@ func Projection(window time.Duration, wake func(caughtUp bool)) projector.Projec
 		Prefixes: []string{
 			event.StreamPrefix, invitation.StreamPrefix, notice.StreamPrefix, recipient.StreamPrefix, organizer.StreamPrefix, bulk.StreamPrefix,
 		},
+		Working: []projector.Working{
+			// A courier settles what is over without a fact: told may be ahead of what the log says.
+			{Table: "mail", Kept: []string{"attempts", "due", "lease_until", "lease_owner"}, Ahead: []string{"told", "reminded"}},
+			{Table: "event", Scratch: []string{"look", "settled"}},
+			{Table: "queue", Scratch: []string{"due"}},
+		},
+		Indexed: true,
 		Applied: func(_ uint64, caughtUp bool) { wake(caughtUp) },
 	}
 }

@@ -19,6 +19,7 @@ var tables string
 func Projection(wake func(caughtUp bool)) projector.Projection {
 	return projector.Projection{
 		Name: "bulk", Version: 1, Prefixes: []string{bulk.StreamPrefix}, Tables: tables, Apply: projector.PerFact(queue),
+		Working: []projector.Working{{Table: "bulk", Kept: []string{"attempts", "due", "lease_until", "lease_owner"}}},
 		Applied: func(_ uint64, caughtUp bool) { wake(caughtUp) },
 	}
 }
@@ -86,20 +87,19 @@ type task struct {
 }
 
 // claim leases the oldest table that nobody works on.
-func (l todo) claim(ctx context.Context) ([]task, error) {
-	t, err := l.serving.Tables(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := l.pool.Query(ctx, t.SQL(`
+func (l todo) claim(ctx context.Context) (tasks []task, err error) {
+	err = l.serving.Work(ctx, func(tx pgx.Tx, t projector.Tables) error {
+		rows, err := tx.Query(ctx, t.SQL(`
 		UPDATE @.bulk SET lease_until = now() + $1, lease_owner = $2, attempts = attempts + 1 WHERE bulk_id = (
 			SELECT bulk_id FROM @.bulk WHERE finished IS NULL AND (NOT paused OR stopped) AND due <= now() AND (lease_until <= now() OR $3 AND lease_owner <> $2)
 			ORDER BY started LIMIT 1 FOR UPDATE SKIP LOCKED)
 		RETURNING bulk_id, tenant, attempts`), lease, l.owner, l.alone)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[task])
+		if err == nil {
+			tasks, err = pgx.CollectRows(rows, pgx.RowToStructByPos[task])
+		}
+		return err
+	})
+	return tasks, err
 }
 
 // keep renews a lease: there is progress.

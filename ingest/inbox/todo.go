@@ -48,6 +48,7 @@ func Projection(wake func(caughtUp bool)) projector.Projection {
 		Reads: []schema.Fact{
 			mail.MailReceived{}, mail.MailHandled{}, mail.MailHeld{}, mail.MailReleased{}, mail.MailDropped{}, event.EventCreated{},
 		},
+		Working: []projector.Working{{Table: "todo", Kept: []string{"attempts", "due", "lease_until", "lease_owner", "poison"}}},
 		Applied: func(_ uint64, caughtUp bool) { wake(caughtUp) },
 	}
 }
@@ -153,12 +154,8 @@ type task struct {
 
 // claim leases up to n mails, the oldest of each lane.
 func (l todo) claim(ctx context.Context, n int, lease time.Duration) ([]task, error) {
-	t, err := l.serving.Tables(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var tasks []task
-	err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+	err := l.serving.Work(ctx, func(tx pgx.Tx, t projector.Tables) error {
 		batch := &pgx.Batch{}
 		batch.Queue(projector.ByIndex)
 		batch.Queue(t.SQL(`

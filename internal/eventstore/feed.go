@@ -16,7 +16,7 @@ type Page struct {
 	CaughtUp bool   // nothing newer was there when the page ended: what follows is live
 }
 
-// feed is one catch-up subscription to $all, filtered by stream prefixes, read ahead by up to two pages.
+// feed is one catch-up subscription to $all, filtered by prefixes, read ahead by up to two pages.
 type feed struct {
 	sub  *esdb.Subscription
 	size int
@@ -28,11 +28,19 @@ type feed struct {
 	err     error
 }
 
+func ofStreams(prefixes []string) esdb.SubscriptionFilter {
+	return esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: prefixes}
+}
+
+func ofTypes(names []string) esdb.SubscriptionFilter {
+	return esdb.SubscriptionFilter{Type: esdb.EventFilterType, Prefixes: names}
+}
+
 // openFeed subscribes behind a position (0: from the start). It ends when ctx does.
-func (c *Client) openFeed(ctx context.Context, prefixes []string, after uint64, size int) (*feed, error) {
+func (c *Client) openFeed(ctx context.Context, filter esdb.SubscriptionFilter, after uint64, size int) (*feed, error) {
 	opts := esdb.SubscribeToAllOptions{
 		From:               esdb.Start{},
-		Filter:             &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: prefixes},
+		Filter:             &filter,
 		MaxSearchWindow:    1000,
 		CheckpointInterval: 1,
 	}
@@ -146,9 +154,18 @@ var ErrDone = errors.New("eventstore: done")
 // page of at most size at a time: first what is there, then what comes. It goes on until ctx ends, the server is away,
 // or each fails; with [ErrDone] that is no error.
 func (c *Client) Follow(ctx context.Context, prefixes []string, after uint64, size int, each func(Page) error) error {
+	return c.follow(ctx, ofStreams(prefixes), after, size, each)
+}
+
+// FollowTypes is [Client.Follow] for records by how the names of their types begin, whatever stream they are in.
+func (c *Client) FollowTypes(ctx context.Context, types []string, after uint64, size int, each func(Page) error) error {
+	return c.follow(ctx, ofTypes(types), after, size, each)
+}
+
+func (c *Client) follow(ctx context.Context, filter esdb.SubscriptionFilter, after uint64, size int, each func(Page) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	f, err := c.openFeed(ctx, prefixes, after, size)
+	f, err := c.openFeed(ctx, filter, after, size)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type Subscriber struct {
 	opts     SubscriberOptions
 	mu       sync.Mutex
 	cancels  []context.CancelFunc
+	again    context.CancelFunc // of the subscription under way; nil: none
 	running  sync.WaitGroup
 	isClosed bool
 }
@@ -88,6 +89,15 @@ func (s *Subscriber) Close() error {
 	return nil
 }
 
+// Restart has the subscription start again from what Checkpoint says now.
+func (s *Subscriber) Restart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.again != nil {
+		s.again()
+	}
+}
+
 // run subscribes again after any drop, with a growing pause while nothing gets through.
 func (s *Subscriber) run(ctx context.Context, topic string, out chan<- *message.Message) {
 	pause := 50 * time.Millisecond
@@ -113,11 +123,14 @@ var errNacked = fmt.Errorf("eventstore: the page was not processed")
 func (s *Subscriber) subscribeOnce(ctx context.Context, out chan<- *message.Message) (delivered bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	s.mu.Lock()
+	s.again = cancel
+	s.mu.Unlock()
 	after, err := s.opts.Checkpoint(ctx)
 	if err != nil {
 		return false, fmt.Errorf("reading the checkpoint: %w", err)
 	}
-	f, err := s.client.openFeed(ctx, s.opts.StreamPrefixes, after, s.opts.PageSize)
+	f, err := s.client.openFeed(ctx, ofStreams(s.opts.StreamPrefixes), after, s.opts.PageSize)
 	if err != nil {
 		return false, err
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -27,6 +25,20 @@ CREATE TABLE IF NOT EXISTS cis.serving (
 	version    int  NOT NULL,
 	generation int  NOT NULL,
 	PRIMARY KEY (name, version)
+);
+ALTER TABLE cis.generation
+	ADD COLUMN IF NOT EXISTS filled  timestamptz, -- when a rebuild had caught up
+	ADD COLUMN IF NOT EXISTS retired timestamptz; -- since when another serves in its place
+UPDATE cis.generation SET retired = now() WHERE position < 0; -- how that was said before
+CREATE TABLE IF NOT EXISTS cis.request (
+	id       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	job      jsonb       NOT NULL, -- what is to be done
+	asked    timestamptz NOT NULL DEFAULT now(),
+	seen     timestamptz, -- when who does it was last heard of
+	progress jsonb,
+	finished timestamptz,
+	outcome  jsonb,
+	error    text        NOT NULL DEFAULT ''
 );`
 
 var (
@@ -47,7 +59,11 @@ func Setup(ctx context.Context, pool *pgxpool.Pool) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('cis.setup'))`); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, systemTables)
+		var current bool // ALTER TABLE would wait for whoever reads
+		err := tx.QueryRow(ctx, `SELECT to_regclass('cis.request') IS NOT NULL`).Scan(&current)
+		if err == nil && !current {
+			_, err = tx.Exec(ctx, systemTables)
+		}
 		return err
 	})
 }
@@ -99,9 +115,10 @@ func (g generation) position(ctx context.Context, pool *pgxpool.Pool, logID stri
 	return uint64(pos), err
 }
 
-// advance moves the checkpoint from one position to another, or fails with errMoved.
+// advance moves the checkpoint from one position to another, or fails with errMoved: also when another generation serves
+// now, because who switches writes into this row.
 func (g generation) advance(ctx context.Context, tx pgx.Tx, from, to uint64) error {
-	tag, err := tx.Exec(ctx, `UPDATE cis.generation SET position = $5 WHERE name = $1 AND version = $2 AND generation = $3 AND position = $4`,
+	tag, err := tx.Exec(ctx, `UPDATE cis.generation SET position = $5 WHERE name = $1 AND version = $2 AND generation = $3 AND position = $4 AND retired IS NULL`,
 		g.p.Name, g.p.Version, g.number, int64(from), int64(to))
 	if err == nil && tag.RowsAffected() != 1 {
 		err = errMoved
@@ -133,37 +150,4 @@ func ensureServing(ctx context.Context, pool *pgxpool.Pool, p Projection, logID 
 		return g, fmt.Errorf("projection %s: %w", p.Name, err)
 	}
 	return g, nil
-}
-
-// Serving finds the tables that serve a projection's readers. It looks at most every tenth of a second, so that a
-// switch is seen almost at once and a read costs no second query.
-type Serving struct {
-	pool *pgxpool.Pool
-	p    Projection
-
-	mu     sync.Mutex
-	tables Tables
-	read   time.Time
-}
-
-// NewServing makes a finder for a projection.
-func NewServing(pool *pgxpool.Pool, p Projection) *Serving { return &Serving{pool: pool, p: p} }
-
-// Tables returns the schema that serves now. It fails before the projection ran for the first time.
-func (s *Serving) Tables(ctx context.Context) (Tables, error) {
-	s.mu.Lock()
-	tables, age := s.tables, time.Since(s.read)
-	s.mu.Unlock()
-	if tables != "" && age < 100*time.Millisecond {
-		return tables, nil
-	}
-	g := generation{p: s.p}
-	err := s.pool.QueryRow(ctx, `SELECT generation FROM cis.serving WHERE name = $1 AND version = $2`, s.p.Name, s.p.Version).Scan(&g.number)
-	if err != nil {
-		return "", fmt.Errorf("projection %s: no generation serves: %w", s.p.Name, err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.tables, s.read = g.tables(), time.Now()
-	return s.tables, nil
 }

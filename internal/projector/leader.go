@@ -10,6 +10,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
+// leaderLock is held by whoever leads the projection $1.
+const leaderLock = `hashtext('cis.leader'), hashtext($1)`
+
 // leader elects one process per projection with an advisory lock on a connection of its own. It only elects: a leader
 // that does not know yet that it lost is stopped by the checkpoint.
 type leader struct {
@@ -51,7 +54,7 @@ func (l *leader) term(ctx context.Context) error {
 	}()
 	for {
 		var won bool
-		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtext('cis.leader'), hashtext($1))`, l.name).Scan(&won); err != nil {
+		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(`+leaderLock+`)`, l.name).Scan(&won); err != nil {
 			return err
 		}
 		if won {

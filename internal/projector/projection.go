@@ -24,8 +24,26 @@ type Projection struct {
 	// Apply adds a page of facts, in log order. It runs in a transaction with the checkpoint and may run again.
 	Apply func(ctx context.Context, tx Tx, page []facts.Recorded) error
 
+	// Working lists what workers write into the tables themselves.
+	Working []Working
+
+	// Personal lists columns with personal data, as table.column: they are not shown where rows are compared.
+	Personal []string
+
+	// Indexed says that Apply finds rows by more than their keys, so that a rebuild needs all indexes from the start.
+	Indexed bool
+
 	// Applied is called after a page was committed, with the position reached; may be nil.
 	Applied func(position uint64, caughtUp bool)
+}
+
+// Working is what of a table no fact says: workers write it. A comparison leaves it out.
+type Working struct {
+	Table   string
+	Whole   bool     // all of the table, rows included; taken along when another generation takes over
+	Kept    []string // columns that are taken along: leases, failed attempts
+	Scratch []string // columns that are found out again: when to look next
+	Ahead   []string // numbers a worker may raise before, or without, a fact that says so
 }
 
 // Tx is a transaction over one generation's tables.

@@ -28,7 +28,7 @@ var quiet = slog.New(slog.DiscardHandler)
 func counting(poison *atomic.Bool) projector.Projection {
 	return projector.Projection{
 		Name: "counting", Version: 1, Prefixes: []string{invitation.StreamPrefix}, PageSize: 50,
-		Tables: `CREATE TABLE @.total (n bigint NOT NULL); INSERT INTO @.total VALUES (0)`,
+		Tables: `CREATE TABLE @.total (one int PRIMARY KEY, n bigint NOT NULL); INSERT INTO @.total VALUES (1, 0)`,
 		Apply: func(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
 			for _, rec := range page {
 				if f, ok := rec.Fact.(invitation.RsvpReceived); ok && f.AttendeeID == "bad" && poison.Load() {
@@ -129,7 +129,7 @@ func TestRunner(t *testing.T) {
 		defer stop()
 		w.wait("leading", func() bool { return r.Status()[0].CaughtUp })
 		before, _ := projector.NewServing(w.pool, w.p).Tables(w.ctx)
-		if err := r.Rebuild(w.ctx, "counting", nil); err != nil {
+		if err := r.Keeper().Rebuild(w.ctx, []string{"counting"}, false, func(projector.Progress) {}); err != nil {
 			t.Fatal(err)
 		}
 		after, _ := projector.NewServing(w.pool, w.p).Tables(w.ctx)

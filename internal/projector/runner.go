@@ -10,11 +10,8 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
-	"github.com/calendar-invite-server/cis/internal/facts"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -31,13 +28,10 @@ type Runner struct {
 // running is a projection at work.
 type running struct {
 	*Runner
-	p      Projection
-	reads  map[string]bool // names of the facts it looks at; nil: all
+	*applier
 	leader *leader
+	sub    *eventstore.Subscriber
 
-	mu       sync.Mutex
-	gen      generation
-	position uint64
 	caughtUp bool
 	stopped  error
 	changed  chan struct{} // closed and replaced when position or caughtUp change
@@ -47,10 +41,7 @@ type running struct {
 func New(pool *pgxpool.Pool, store *eventstore.Client, logID string, log *slog.Logger, projections ...Projection) *Runner {
 	r := &Runner{pool: pool, store: store, logID: logID, log: log}
 	for _, p := range projections {
-		if p.PageSize == 0 {
-			p.PageSize = 1000
-		}
-		r.all = append(r.all, &running{Runner: r, p: p, reads: names(p.Reads), leader: newLeader(pool, p.Name, log), changed: make(chan struct{})})
+		r.all = append(r.all, &running{Runner: r, applier: newApplier(pool, p), leader: newLeader(pool, p.Name, log), changed: make(chan struct{})})
 	}
 	return r
 }
@@ -71,17 +62,6 @@ func watermillLogger(log *slog.Logger) watermill.LoggerAdapter {
 	})
 }
 
-func names(list []schema.Fact) map[string]bool {
-	if list == nil {
-		return nil
-	}
-	out := map[string]bool{}
-	for _, f := range list {
-		out[f.FactName()] = true
-	}
-	return out
-}
-
 // Run works until ctx ends. It comes back from outages of store and database by itself.
 func (r *Runner) Run(ctx context.Context) error {
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 5 * time.Second}, watermillLogger(r.log))
@@ -97,12 +77,65 @@ func (r *Runner) Run(ctx context.Context) error {
 			return err
 		}
 		wg.Go(func() { p.leader.run(ctx) })
-		sub := r.store.NewSubscriber(eventstore.SubscriberOptions{StreamPrefixes: p.p.Prefixes, PageSize: p.p.PageSize, Checkpoint: p.checkpoint})
-		router.AddConsumerHandler(p.p.Name, "$all/"+p.p.Name, sub, func(msg *message.Message) error {
+		p.sub = r.store.NewSubscriber(eventstore.SubscriberOptions{StreamPrefixes: p.p.Prefixes, PageSize: p.p.PageSize, Checkpoint: p.checkpoint})
+		router.AddConsumerHandler(p.p.Name, "$all/"+p.p.Name, p.sub, func(msg *message.Message) error {
 			return p.handle(msg.Context(), eventstore.PageOf(msg))
 		})
 	}
+	wg.Go(func() { r.watchSwitches(ctx) })
+	wg.Go(func() { desk{pool: r.pool, keeper: r.Keeper(), leads: r.leads}.run(ctx) })
 	return router.Run(ctx)
+}
+
+// Keeper makes a keeper of the same projections.
+func (r *Runner) Keeper() *Keeper {
+	return NewKeeper(r.pool, r.store, r.logID, r.log, r.Projections()...)
+}
+
+func (r *Runner) leads(name string) bool {
+	for _, p := range r.all {
+		if p.p.Name == name {
+			return p.leader.held.Load()
+		}
+	}
+	return false
+}
+
+// watchSwitches has a projection go on with the generation that serves when another began to: without it, only the next
+// fact would show that.
+func (r *Runner) watchSwitches(ctx context.Context) {
+	ticker := time.NewTicker(lookForWork)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		rows, err := r.pool.Query(ctx, `SELECT name, version, generation FROM cis.serving`)
+		if err != nil {
+			continue
+		}
+		serving := map[generationKey]int{}
+		var k generationKey
+		var number int
+		if _, err := pgx.ForEachRow(rows, []any{&k.name, &k.version, &number}, func() error { serving[k] = number; return nil }); err != nil {
+			continue
+		}
+		for _, p := range r.all {
+			p.mu.Lock()
+			moved := p.leader.held.Load() && p.gen.number != serving[generationKey{p.p.Name, p.p.Version}]
+			p.mu.Unlock()
+			if moved {
+				p.sub.Restart()
+			}
+		}
+	}
+}
+
+type generationKey struct {
+	name    string
+	version int
 }
 
 // checkpoint waits until this process leads and says where to go on.
@@ -110,11 +143,11 @@ func (p *running) checkpoint(ctx context.Context) (uint64, error) {
 	if err := p.leader.wait(ctx); err != nil {
 		return 0, err
 	}
-	gen, err := ensureServing(ctx, p.pool, p.p, p.logID)
+	gen, err := ensureServing(ctx, p.Runner.pool, p.p, p.logID)
 	if err != nil {
 		return 0, err
 	}
-	pos, err := gen.position(ctx, p.pool, p.logID)
+	pos, err := gen.position(ctx, p.Runner.pool, p.logID)
 	if err == nil && pos > 0 {
 		var head uint64
 		if head, err = p.store.Head(ctx); err == nil && pos > head {
@@ -145,103 +178,6 @@ func (p *running) handle(ctx context.Context, page eventstore.Page) error {
 	}
 	p.advanced(page)
 	return nil
-}
-
-// applyPage applies what of a page can be read. A page without facts moves the checkpoint only now and then.
-func (p *running) applyPage(ctx context.Context, page eventstore.Page) error {
-	recs, unreadable := p.decode(page.Records)
-	if unreadable != nil {
-		if len(recs) > 0 {
-			if err := p.apply(ctx, recs, recs[len(recs)-1].Position); err != nil {
-				return err
-			}
-		}
-		return fmt.Errorf("projection %s: %w", p.p.Name, unreadable)
-	}
-	if len(recs) == 0 && !page.CaughtUp && page.Position < p.at()+10_000 {
-		return nil
-	}
-	return p.apply(ctx, recs, page.Position)
-}
-
-// decode reads the records of a page that the projection looks at. What stands before an unreadable one comes back with
-// the error. A name nobody knows stops every projection: it is not for them to say that it does not matter.
-func (p *running) decode(records []eventstore.Recorded) ([]facts.Recorded, error) {
-	out := make([]facts.Recorded, 0, len(records))
-	for _, r := range records {
-		if p.reads != nil && !p.reads[r.Type] {
-			if !facts.Registry.Knows(r.Type) {
-				return out, fmt.Errorf("%s@%d: %w %q", r.Stream, r.Revision, schema.ErrUnknownName, r.Type)
-			}
-			continue
-		}
-		rec, err := facts.Decode(r)
-		if err != nil {
-			return out, err
-		}
-		out = append(out, rec)
-	}
-	return out, nil
-}
-
-// apply commits a run of facts and the position it reaches; on failure it halves the run.
-func (p *running) apply(ctx context.Context, recs []facts.Recorded, position uint64) error {
-	err := p.commit(ctx, recs, position)
-	if err == nil || len(recs) <= 1 || transient(err) {
-		return err
-	}
-	half := len(recs) / 2
-	if err := p.apply(ctx, recs[:half], recs[half-1].Position); err != nil {
-		return err
-	}
-	return p.apply(ctx, recs[half:], position)
-}
-
-func (p *running) commit(ctx context.Context, recs []facts.Recorded, position uint64) error {
-	if position <= p.at() && len(recs) == 0 {
-		return nil
-	}
-	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
-		if err := p.gen.advance(ctx, tx, p.at(), position); err != nil {
-			return err
-		}
-		if len(recs) == 0 {
-			return nil
-		}
-		return p.p.Apply(ctx, Tx{Tx: tx, Tables: p.gen.tables()}, recs)
-	})
-	if err != nil {
-		if len(recs) == 1 {
-			return fmt.Errorf("projection %s: %s (%s@%d): %w", p.p.Name, recs[0].Fact.FactName(), recs[0].Stream, recs[0].Revision, err)
-		}
-		return fmt.Errorf("projection %s: %w", p.p.Name, err)
-	}
-	p.mu.Lock()
-	p.position = position
-	p.mu.Unlock()
-	return nil
-}
-
-// transient says that an error is about the connection, not about the facts.
-func transient(err error) bool {
-	var pg *pgconn.PgError
-	if errors.Is(err, errMoved) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return true
-	}
-	if errors.As(err, &pg) {
-		switch pg.Code[:2] { // connection, transaction rollback, resources, operator intervention
-		case "08", "40", "53", "57":
-			return true
-		}
-		return false
-	}
-	return pgconn.SafeToRetry(err) || pgconn.Timeout(err)
-}
-
-func (p *running) at() uint64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.position
 }
 
 // advanced tells everybody who waits, and clears an earlier stop.

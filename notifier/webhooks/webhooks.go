@@ -78,6 +78,7 @@ var tables string
 func Projection() projector.Projection {
 	return projector.Projection{
 		Name: "webhooks", Version: 1, Prefixes: []string{webhook.StreamPrefix}, Tables: tables,
+		Working: []projector.Working{{Table: "cursor", Whole: true}, {Table: "attempt", Whole: true}},
 		Apply: projector.PerFact(func(batch *pgx.Batch, t projector.Tables, rec facts.Recorded) {
 			if f, ok := rec.Fact.(webhook.WebhookRemoved); ok {
 				batch.Queue(t.SQL(`DELETE FROM @.attempt WHERE webhook_id = $1`), f.WebhookID)

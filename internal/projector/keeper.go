@@ -1,0 +1,353 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/calendar-invite-server/cis/domain/fault"
+	"github.com/calendar-invite-server/cis/internal/eventstore"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+var (
+	// ErrUnknown says that there is no projection of that name.
+	ErrUnknown = &fault.Error{Kind: fault.NotFound, Code: "projection-unknown", Title: "There is no projection of that name"}
+	// ErrBusy says that a projection is being rebuilt, compared or switched already.
+	ErrBusy = &fault.Error{Kind: fault.Conflict, Code: "projection-busy", Title: "Something is being done to this projection already"}
+	// ErrNoGeneration says that there is no generation that could serve.
+	ErrNoGeneration = &fault.Error{Kind: fault.Conflict, Code: "generation-missing", Title: "There is no such generation that is complete"}
+	// ErrServes says that a generation serves and cannot be dropped.
+	ErrServes = &fault.Error{Kind: fault.Conflict, Code: "generation-serves", Title: "This generation serves and cannot be dropped"}
+)
+
+// Keeper does to generations what people ask for: it fills new ones from the log, compares, switches and drops them. It
+// works beside the processes that keep them in step, and needs none.
+type Keeper struct {
+	pool  *pgxpool.Pool
+	store *eventstore.Client
+	logID string
+	log   *slog.Logger
+	all   []Projection
+}
+
+// NewKeeper makes a keeper. Setup must have run on the database.
+func NewKeeper(pool *pgxpool.Pool, store *eventstore.Client, logID string, log *slog.Logger, all ...Projection) *Keeper {
+	return &Keeper{pool: pool, store: store, logID: logID, log: log, all: all}
+}
+
+// Names are those of all projections.
+func (k *Keeper) Names() []string {
+	names := make([]string, len(k.all))
+	for i, p := range k.all {
+		names[i] = p.Name
+	}
+	return names
+}
+
+// find returns the named projections; without names, all.
+func (k *Keeper) find(names ...string) ([]Projection, error) {
+	if len(names) == 0 {
+		return k.all, nil
+	}
+	var found []Projection
+	for _, name := range names {
+		i := slices.IndexFunc(k.all, func(p Projection) bool { return p.Name == name })
+		if i < 0 {
+			return nil, ErrUnknown.With(fmt.Sprintf("%q is none of %s.", name, strings.Join(k.Names(), ", ")))
+		}
+		found = append(found, k.all[i])
+	}
+	return found, nil
+}
+
+// alone keeps everybody else from working on the same projections until the returned function is called.
+func (k *Keeper) alone(ctx context.Context, list []Projection) (func(), error) {
+	conn, err := pgx.ConnectConfig(ctx, k.pool.Config().ConnConfig)
+	if err != nil {
+		return nil, err
+	}
+	release := func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(closing)
+	}
+	for _, p := range list {
+		var won bool
+		err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtext('cis.keeper'), hashtext($1))`, p.Name).Scan(&won)
+		if err == nil && !won {
+			err = ErrBusy.With(p.Name + ": try again when that has ended.")
+		}
+		if err != nil {
+			release()
+			return nil, err
+		}
+	}
+	return release, nil
+}
+
+// Rebuild fills the next generation of each projection from the start of the log, beside those that serve, reading the
+// log once. When they have caught up they take over, or, on hold, wait for Switch. On failure nothing changes.
+func (k *Keeper) Rebuild(ctx context.Context, names []string, hold bool, tell func(Progress)) (err error) {
+	list, err := k.find(names...)
+	if err != nil {
+		return err
+	}
+	release, err := k.alone(ctx, list)
+	if err != nil {
+		return err
+	}
+	defer release()
+	fillings, err := k.beginAll(ctx, list)
+	defer func() {
+		if err != nil {
+			k.discard(ctx, fillings)
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	if err := k.fillTelling(ctx, fillings, "filling", tell); err != nil {
+		return err
+	}
+	if err := k.finish(ctx, fillings, tell); err != nil {
+		return err
+	}
+	if err := k.fillTelling(ctx, fillings, "catching up", tell); err != nil || hold {
+		return err
+	}
+	for i, f := range fillings {
+		tell(Progress{Phase: "switching " + f.p.Name})
+		if err := k.switchTo(ctx, f.applier); err != nil {
+			fillings = fillings[i:] // those before it serve
+			return err
+		}
+	}
+	return nil
+}
+
+// beginAll begins a filling of each projection. What was left by one that was interrupted is removed.
+func (k *Keeper) beginAll(ctx context.Context, list []Projection) (all []*filling, err error) {
+	for _, p := range list {
+		serving, err := ensureServing(ctx, k.pool, p, k.logID)
+		if err != nil {
+			return all, err
+		}
+		if _, err := k.dropWhere(ctx, p, `g.version = $2 AND g.filled IS NULL AND g.retired IS NULL AND g.generation > s.generation`); err != nil {
+			return all, err
+		}
+		f, err := k.begin(ctx, p)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, f)
+		if f.known, err = serving.position(ctx, k.pool, k.logID); err != nil {
+			return all, fmt.Errorf("%s: %w", p.Name, err)
+		}
+	}
+	return all, nil
+}
+
+// discard removes fillings that did not come to anything.
+func (k *Keeper) discard(ctx context.Context, fillings []*filling) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	for _, f := range fillings {
+		if err := pgx.BeginFunc(ctx, k.pool, func(tx pgx.Tx) error { return f.gen.drop(ctx, tx) }); err != nil {
+			k.log.Warn("projector: tables are left over; the next rebuild removes them", "tables", f.gen.tables(), "error", err)
+		}
+	}
+}
+
+func (k *Keeper) fillTelling(ctx context.Context, fillings []*filling, phase string, tell func(Progress)) error {
+	head, err := k.store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	g := gauge{phase: phase, head: head, begin: time.Now(), tell: tell}
+	return k.fill(ctx, fillings, g.advance)
+}
+
+// Switch makes a complete generation serve that does not yet: the newest, or the one with a number.
+func (k *Keeper) Switch(ctx context.Context, name string, number int) error {
+	return k.change(ctx, name, `(g.generation = $3 OR $3 = 0 AND g.retired IS NULL) AND g.generation <> s.generation`, number)
+}
+
+// Rollback makes the generation serve again that did before. It goes on from where it was left.
+func (k *Keeper) Rollback(ctx context.Context, name string) error {
+	return k.change(ctx, name, `g.retired = (SELECT max(retired) FROM cis.generation WHERE name = $1 AND version = $2) AND $3 = 0`, 0)
+}
+
+func (k *Keeper) change(ctx context.Context, name, which string, number int) error {
+	list, err := k.find(name)
+	if err != nil {
+		return err
+	}
+	release, err := k.alone(ctx, list)
+	if err != nil {
+		return err
+	}
+	defer release()
+	a, err := k.existing(ctx, list[0], which, number)
+	if err != nil {
+		return err
+	}
+	return k.switchTo(ctx, a)
+}
+
+// existing finds the newest generation that is complete and fits a condition, with $3.
+func (k *Keeper) existing(ctx context.Context, p Projection, which string, number int) (*applier, error) {
+	a := newApplier(k.pool, p)
+	a.gen = generation{p: a.p}
+	var pos int64
+	err := k.pool.QueryRow(ctx, `
+		SELECT g.generation, g.position FROM cis.generation AS g JOIN cis.serving AS s USING (name, version)
+		WHERE name = $1 AND version = $2 AND g.position >= 0 AND (g.filled IS NOT NULL OR g.retired IS NOT NULL) AND (`+which+`)
+		ORDER BY g.generation DESC LIMIT 1`, p.Name, p.Version, number).Scan(&a.gen.number, &pos)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, ErrNoGeneration.With("`cis projections list` shows what there is of " + p.Name + ".")
+	}
+	a.position = uint64(max(pos, 0))
+	return a, err
+}
+
+// switchTo makes a generation serve. The one that does is held still until the other is as far, so that readers never see
+// less than they did; workers cannot claim anything meanwhile, and what they had claimed they still have.
+func (k *Keeper) switchTo(ctx context.Context, next *applier) error {
+	p := next.p
+	rollback := false
+	err := pgx.BeginFunc(ctx, k.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(`+switchLock+`)`, p.Name); err != nil {
+			return err
+		}
+		old := generation{p: p}
+		var oldPos int64
+		if err := tx.QueryRow(ctx, selectServing, p.Name, p.Version).Scan(&old.number); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, `SELECT position FROM cis.generation WHERE name = $1 AND version = $2 AND generation = $3 FOR UPDATE`,
+			p.Name, p.Version, old.number).Scan(&oldPos); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, `UPDATE cis.generation SET retired = NULL WHERE name = $1 AND version = $2 AND generation = $3 RETURNING generation < $4`,
+			p.Name, p.Version, next.gen.number, old.number).Scan(&rollback); err != nil {
+			return err
+		}
+		if err := k.reach(ctx, next, tx, uint64(oldPos)); err != nil {
+			return err
+		}
+		if err := carry(ctx, tx, p, old.tables(), next.gen.tables()); err != nil {
+			return fmt.Errorf("taking along what workers wrote: %w", err)
+		}
+		if _, err := tx.Exec(ctx, `UPDATE cis.serving SET generation = $3 WHERE name = $1 AND version = $2`, p.Name, p.Version, next.gen.number); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `UPDATE cis.generation SET retired = now() WHERE name = $1 AND version = $2 AND generation = $3`, p.Name, p.Version, old.number)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("switching %s: %w", p.Name, err)
+	}
+	k.log.Info("projector: another generation serves", "projection", p.Name, "generation", next.gen.number)
+	if rollback {
+		return nil
+	}
+	// One is kept to go back to.
+	_, err = k.dropWhere(ctx, p, `
+		g.version = $2 AND (g.retired < (SELECT max(retired) FROM cis.generation WHERE name = $1 AND version = $2)
+			OR g.retired IS NULL AND g.generation < s.generation)`)
+	return err
+}
+
+// reach applies, within a transaction, what a generation lacks up to a position.
+func (k *Keeper) reach(ctx context.Context, a *applier, tx pgx.Tx, to uint64) error {
+	from := a.at()
+	if from >= to {
+		return nil
+	}
+	err := k.store.Follow(ctx, a.p.Prefixes, from, a.p.PageSize, func(page eventstore.Page) error {
+		recs, err := a.decode(page.Records)
+		if err != nil {
+			return err
+		}
+		if cut := slices.IndexFunc(page.Records, func(r eventstore.Recorded) bool { return r.Position > to }); cut >= 0 {
+			recs, err = a.decode(page.Records[:cut])
+			if err != nil {
+				return err
+			}
+		}
+		if len(recs) > 0 {
+			if err := a.p.Apply(ctx, Tx{Tx: tx, Tables: a.gen.tables()}, recs); err != nil {
+				return err
+			}
+		}
+		if page.CaughtUp || page.Position >= to {
+			return eventstore.ErrDone
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return a.gen.advance(ctx, tx, from, to)
+}
+
+// Drop removes generations that do not serve: the one with a number, or all. With old, those of other versions of the
+// program, too, which an older binary would fill again.
+func (k *Keeper) Drop(ctx context.Context, name string, number int, old bool) (dropped []string, err error) {
+	list, err := k.find(name)
+	if err != nil {
+		return nil, err
+	}
+	release, err := k.alone(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	which := fmt.Sprintf(`(g.version = $2 AND s.generation IS DISTINCT FROM g.generation OR g.version <> $2 AND %t) AND (%d IN (0, g.generation))`, old, number)
+	if dropped, err = k.dropWhere(ctx, list[0], which); err != nil || len(dropped) > 0 || number == 0 {
+		return dropped, err
+	}
+	var serving int
+	if err := k.pool.QueryRow(ctx, selectServing, list[0].Name, list[0].Version).Scan(&serving); err == nil && serving == number {
+		return nil, ErrServes
+	}
+	return nil, ErrNoGeneration.With("`cis projections list` shows what there is of " + name + ".")
+}
+
+// dropWhere removes the generations of a projection that fit a condition on g, with s the serving one of its version.
+func (k *Keeper) dropWhere(ctx context.Context, p Projection, which string) (dropped []string, err error) {
+	err = pgx.BeginFunc(ctx, k.pool, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `
+			SELECT g.version, g.generation FROM cis.generation AS g LEFT JOIN cis.serving AS s ON s.name = g.name AND s.version = g.version
+			WHERE g.name = $1 AND $2::int IS NOT NULL AND (`+which+`)`, p.Name, p.Version)
+		if err != nil {
+			return err
+		}
+		var g generation
+		var gone []generation
+		if _, err := pgx.ForEachRow(rows, []any{&g.p.Version, &g.number}, func() error {
+			g.p.Name = p.Name
+			gone = append(gone, g)
+			return nil
+		}); err != nil {
+			return err
+		}
+		for _, g := range gone {
+			if err := g.drop(ctx, tx); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, `DELETE FROM cis.serving WHERE name = $1 AND version = $2 AND generation = $3`, g.p.Name, g.p.Version, g.number); err != nil {
+				return err
+			}
+			dropped = append(dropped, string(g.tables()))
+		}
+		return nil
+	})
+	return dropped, err
+}

@@ -1,0 +1,64 @@
+package projector
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Serving finds the tables that serve a projection's readers. It looks at most every tenth of a second, so that a
+// switch is seen almost at once and a read costs no second query.
+type Serving struct {
+	pool *pgxpool.Pool
+	p    Projection
+
+	mu     sync.Mutex
+	tables Tables
+	read   time.Time
+}
+
+// NewServing makes a finder for a projection.
+func NewServing(pool *pgxpool.Pool, p Projection) *Serving { return &Serving{pool: pool, p: p} }
+
+const selectServing = `SELECT generation FROM cis.serving WHERE name = $1 AND version = $2`
+
+// Tables returns the schema that serves now. It fails before the projection ran for the first time.
+func (s *Serving) Tables(ctx context.Context) (Tables, error) {
+	s.mu.Lock()
+	tables, age := s.tables, time.Since(s.read)
+	s.mu.Unlock()
+	if tables != "" && age < 100*time.Millisecond {
+		return tables, nil
+	}
+	g := generation{p: s.p}
+	err := s.pool.QueryRow(ctx, selectServing, s.p.Name, s.p.Version).Scan(&g.number)
+	if err != nil {
+		return "", fmt.Errorf("projection %s: no generation serves: %w", s.p.Name, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tables, s.read = g.tables(), time.Now()
+	return s.tables, nil
+}
+
+// Work runs f in a transaction during which the tables it is given go on serving: what a worker claims must not be free
+// in a generation that takes over meanwhile.
+func (s *Serving) Work(ctx context.Context, f func(pgx.Tx, Tables) error) error {
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		g := generation{p: s.p}
+		batch := &pgx.Batch{}
+		batch.Queue(`SELECT pg_advisory_xact_lock_shared(`+switchLock+`)`, s.p.Name)
+		batch.Queue(selectServing, s.p.Name, s.p.Version).QueryRow(func(row pgx.Row) error { return row.Scan(&g.number) })
+		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+			return fmt.Errorf("projection %s: no generation serves: %w", s.p.Name, err)
+		}
+		return f(tx, g.tables())
+	})
+}
+
+// switchLock is held while another generation takes over; workers share it while they claim.
+const switchLock = `hashtext('cis.switch'), hashtext($1)`
