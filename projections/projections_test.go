@@ -139,7 +139,7 @@ func TestReadModels(t *testing.T) {
 		}
 	}
 	t.Run("live", check)
-	quiet := func(projector.Progress) {}
+	quiet := func(projector.JobProgress) {}
 	reports, err := runner.Keeper().Verify(ctx, nil, quiet)
 	if err != nil {
 		t.Fatal(err)

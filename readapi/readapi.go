@@ -47,8 +47,8 @@ type Options struct {
 	// Still says whether a caller may still do what they could when they came; nil: yes.
 	Still func(ctx context.Context, p access.Principal) (bool, error)
 	Live  *Live
-	// Status is how far the read models are in this process.
-	Status func() []projector.Status
+	// Keeper knows how the read models are.
+	Keeper *projector.Keeper
 	Log    *slog.Logger
 }
 

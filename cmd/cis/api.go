@@ -43,11 +43,11 @@ func (a *App) routes(book *address.Directory) (http.Handler, error) {
 	})
 	writes := api.New(api.Options{
 		Handler: a.handler, Keys: a.keys, Facts: a.facts, Pool: a.pool, Book: book.Of, Domain: a.cfg.Domain, PublicURL: a.publicURL(), Proxies: a.cfg.Proxies,
-		Private: a.cfg.PrivateHooks, Deliveries: deliveries{a.pool, a.webhooks}, Landing: api.Landing{Default: a.landing(), Hosts: a.cfg.LandingHosts}, Log: a.log,
+		Private: a.cfg.PrivateHooks, Keeper: a.runner.Keeper(), Deliveries: deliveries{a.pool, a.webhooks}, Landing: api.Landing{Default: a.landing(), Hosts: a.cfg.LandingHosts}, Log: a.log,
 	})
 	reads := readapi.New(a.pool, readapi.Options{
 		EventLimit: a.cfg.EventLimit, OrganizerID: writes.OrganizerID, TenantOfEvent: a.tenantOfEvent, TenantOfOrganizer: a.tenantOfOrganizer,
-		PublicURL: a.publicURL(), History: facts.History{Log: a.facts}, Live: readapi.NewLive(a.feed, a.log, a.registry), Still: gate.Still, Status: a.runner.Status, Log: a.log,
+		PublicURL: a.publicURL(), History: facts.History{Log: a.facts}, Live: readapi.NewLive(a.feed, a.log, a.registry), Still: gate.Still, Keeper: a.runner.Keeper(), Log: a.log,
 	})
 	registerAPI(a.api, reads, writes)
 	reads.RegisterPages(r)

@@ -153,6 +153,7 @@ func (a *App) wire() (err error) {
 		Leading: func() bool { return a.leads("webhooks") }, Pauses: a.cfg.HookPauses,
 	})
 	a.runner = projector.New(a.pool, a.store, a.logID, a.log, append(projections.All(a.facts), todo, table, ledger, hooks)...)
+	a.registry.MustRegister(a.runner.Collector())
 	if err := a.doors(book); err != nil {
 		return err
 	}

@@ -356,7 +356,7 @@ func BenchmarkRebuild(b *testing.B) {
 	keeper := s.app.runner.Keeper()
 	rebuild := func(what string, names ...string) {
 		begin := time.Now()
-		check(b, keeper.Rebuild(ctx, names, false, func(projector.Progress) {}))
+		check(b, keeper.Rebuild(ctx, names, false, func(projector.JobProgress) {}))
 		figure := facts / time.Since(begin).Seconds()
 		b.ReportMetric(figure, what+"/s")
 		b.ReportMetric(figure/ceiling, what+"-ratio")
@@ -378,7 +378,7 @@ func BenchmarkRebuild(b *testing.B) {
 	b.ReportMetric(ceiling, "read/s")
 	b.ReportMetric(0, "ns/op")
 	check(b, s.counted(ctx, uid, map[string]int64{"accepted": people + int64(answers)}))
-	reports, err := keeper.Verify(ctx, models, func(projector.Progress) {})
+	reports, err := keeper.Verify(ctx, models, func(projector.JobProgress) {})
 	check(b, err)
 	for _, r := range reports {
 		if r.Differences > 0 {

@@ -283,6 +283,8 @@ func sensible(operation string) any {
 		return map[string]string{"code": "third", "name": "x"}
 	case "update-tenant":
 		return map[string]any{"suspended": true}
+	case "create-projection-job":
+		return map[string]string{"do": "verify"}
 	case "issue-tenant-key":
 		return map[string]string{"name": "x"}
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/calendar-invite-server/cis/internal/facts"
 	"github.com/calendar-invite-server/cis/internal/httpapi"
 	"github.com/calendar-invite-server/cis/internal/problem"
+	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/calendar-invite-server/cis/internal/secret"
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -50,6 +51,7 @@ type Options struct {
 	Private   bool         // webhooks may go into private networks
 	// Deliveries are what goes out.
 	Deliveries Deliveries
+	Keeper     *projector.Keeper
 	Log        *slog.Logger
 }
 
@@ -71,6 +73,7 @@ func (a *API) Register(api *httpapi.API) {
 	a.registerTenants(api)
 	a.registerLinks(api)
 	a.registerDeliveries(api)
+	a.registerProjections(api)
 }
 
 // Call is what every call that changes something may say about itself.

@@ -10,28 +10,28 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Report is what a comparison of two generations at the same position found.
-type Report struct {
-	Name        string       `json:"name"`
-	Version     int          `json:"version"`
-	Generation  int          `json:"generation"`         // the one that serves
-	With        int          `json:"with"`               // the other; 0: one folded from the log for the purpose
-	Position    uint64       `json:"position"`           // both are here
-	Rows        int64        `json:"rows"`               // compared
-	Differences int64        `json:"differences"`        // rows that differ, in all
-	Examples    []Difference `json:"examples,omitempty"` // the first of them
+// Comparison is what a comparison of two generations at the same position found.
+type Comparison struct {
+	Name        string          `json:"name"`
+	Version     int             `json:"version"`
+	Generation  int             `json:"generation"`         // the one that serves
+	With        int             `json:"with"`               // the other; 0: one folded from the log for the purpose
+	Position    uint64          `json:"position"`           // both are here
+	Rows        int64           `json:"rows"`               // compared
+	Differences int64           `json:"differences"`        // rows that differ, in all
+	Examples    []RowDifference `json:"examples,omitempty"` // the first of them
 }
 
-// Difference is a row that is not the same in both.
-type Difference struct {
-	Table   string            `json:"table"`
-	Key     map[string]any    `json:"key"`
-	Kind    string            `json:"kind"`              // missing, extra, different: seen from the one that serves
-	Columns map[string]Values `json:"columns,omitempty"` // that differ
+// RowDifference is a row that is not the same in both.
+type RowDifference struct {
+	Table   string                    `json:"table"`
+	Key     map[string]any            `json:"key"`
+	Kind    string                    `json:"kind"`              // missing, extra, different: seen from the one that serves
+	Columns map[string]CellDifference `json:"columns,omitempty"` // that differ
 }
 
-// Values are what a column says in each.
-type Values struct {
+// CellDifference are what a column says in each.
+type CellDifference struct {
 	Serving any `json:"serving"`
 	Other   any `json:"other"`
 }
@@ -44,7 +44,7 @@ const hidden = "(personal)"
 
 // Verify folds the log again, beside what serves, and reports every row that differs. Several projections share one
 // reading of the log. Nothing changes; what serves goes on meanwhile.
-func (k *Keeper) Verify(ctx context.Context, names []string, tell func(Progress)) (reports []Report, err error) {
+func (k *Keeper) Verify(ctx context.Context, names []string, tell func(JobProgress)) (reports []Comparison, err error) {
 	list, err := k.find(names...)
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (k *Keeper) Verify(ctx context.Context, names []string, tell func(Progress)
 		}
 	}
 	for _, f := range fillings {
-		tell(Progress{Phase: "comparing " + f.p.Name})
+		tell(JobProgress{Phase: "comparing " + f.p.Name})
 		r, err := k.compare(ctx, f.applier)
 		if err != nil {
 			return nil, fmt.Errorf("comparing %s: %w", f.p.Name, err)
@@ -83,28 +83,28 @@ func (k *Keeper) Verify(ctx context.Context, names []string, tell func(Progress)
 }
 
 // Diff compares what serves with the newest complete generation that does not: one that is held, or the one before.
-func (k *Keeper) Diff(ctx context.Context, name string, number int) (Report, error) {
+func (k *Keeper) Diff(ctx context.Context, name string, number int) (Comparison, error) {
 	list, err := k.find(name)
 	if err != nil {
-		return Report{}, err
+		return Comparison{}, err
 	}
 	release, err := k.alone(ctx, list)
 	if err != nil {
-		return Report{}, err
+		return Comparison{}, err
 	}
 	defer release()
 	a, err := k.existing(ctx, list[0], `$3 IN (0, g.generation) AND g.generation <> s.generation`, number)
 	if err != nil {
-		return Report{}, err
+		return Comparison{}, err
 	}
 	return k.compare(ctx, a)
 }
 
 // compare brings another generation to where the one that serves is, and compares them there, in one snapshot: nobody
 // waits for it. What it applied to the other is forgotten again.
-func (k *Keeper) compare(ctx context.Context, other *applier) (Report, error) {
+func (k *Keeper) compare(ctx context.Context, other *applier) (Comparison, error) {
 	p := other.p
-	r := Report{Name: p.Name, Version: p.Version, With: other.gen.number}
+	r := Comparison{Name: p.Name, Version: p.Version, With: other.gen.number}
 	tx, err := k.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
 	if err != nil {
 		return r, err
@@ -144,7 +144,7 @@ func (k *Keeper) compare(ctx context.Context, other *applier) (Report, error) {
 }
 
 // table compares one table.
-func (r *Report) table(ctx context.Context, tx pgx.Tx, p Projection, name string, serving, other Tables) error {
+func (r *Comparison) table(ctx context.Context, tx pgx.Tx, p Projection, name string, serving, other Tables) error {
 	w := p.working(name)
 	if w.Whole {
 		return nil
@@ -195,7 +195,7 @@ func (r *Report) table(ctx context.Context, tx pgx.Tx, p Projection, name string
 }
 
 // difference says what differs between two rows as JSON; null where there is none.
-func difference(serving, other []byte, key, columns []string, personal func(string) bool) (d Difference, err error) {
+func difference(serving, other []byte, key, columns []string, personal func(string) bool) (d RowDifference, err error) {
 	var s, o map[string]any
 	for raw, into := range map[*map[string]any][]byte{&s: serving, &o: other} {
 		if into != nil {
@@ -204,7 +204,7 @@ func difference(serving, other []byte, key, columns []string, personal func(stri
 			}
 		}
 	}
-	d = Difference{Kind: "different", Key: map[string]any{}, Columns: map[string]Values{}}
+	d = RowDifference{Kind: "different", Key: map[string]any{}, Columns: map[string]CellDifference{}}
 	row := s
 	switch {
 	case s == nil:
@@ -216,12 +216,12 @@ func difference(serving, other []byte, key, columns []string, personal func(stri
 		d.Key[c] = row[c]
 	}
 	for _, c := range columns {
-		v := Values{s[c], o[c]}
+		v := CellDifference{s[c], o[c]}
 		if d.Kind != "different" || fmt.Sprint(v.Serving) == fmt.Sprint(v.Other) {
 			continue
 		}
 		if personal(c) {
-			v = Values{hidden, hidden}
+			v = CellDifference{hidden, hidden}
 		}
 		d.Columns[c] = v
 	}

@@ -116,8 +116,8 @@ func (t Tables) list(ctx context.Context, tx pgx.Tx) ([]string, error) {
 }
 
 // finish makes full tables like any others: indexed, and known to the planner.
-func (k *Keeper) finish(ctx context.Context, all []*filling, tell func(Progress)) error {
-	tell(Progress{Phase: "indexing"})
+func (k *Keeper) finish(ctx context.Context, all []*filling, tell func(JobProgress)) error {
+	tell(JobProgress{Phase: "indexing"})
 	g, working := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for _, f := range all {

@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS cis.serving (
 );
 ALTER TABLE cis.generation
 	ADD COLUMN IF NOT EXISTS filled  timestamptz, -- when a rebuild had caught up
-	ADD COLUMN IF NOT EXISTS retired timestamptz; -- since when another serves in its place
+	ADD COLUMN IF NOT EXISTS retired timestamptz, -- since when another serves in its place
+	ADD COLUMN IF NOT EXISTS stopped text NOT NULL DEFAULT ''; -- why it stands still
 UPDATE cis.generation SET retired = now() WHERE position < 0; -- how that was said before
 CREATE TABLE IF NOT EXISTS cis.request (
 	id       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

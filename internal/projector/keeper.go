@@ -41,6 +41,9 @@ func NewKeeper(pool *pgxpool.Pool, store *eventstore.Client, logID string, log *
 	return &Keeper{pool: pool, store: store, logID: logID, log: log, all: all}
 }
 
+// Projections are all it looks after.
+func (k *Keeper) Projections() []Projection { return k.all }
+
 // Names are those of all projections.
 func (k *Keeper) Names() []string {
 	names := make([]string, len(k.all))
@@ -93,7 +96,7 @@ func (k *Keeper) alone(ctx context.Context, list []Projection) (func(), error) {
 
 // Rebuild fills the next generation of each projection from the start of the log, beside those that serve, reading the
 // log once. When they have caught up they take over, or, on hold, wait for Switch. On failure nothing changes.
-func (k *Keeper) Rebuild(ctx context.Context, names []string, hold bool, tell func(Progress)) (err error) {
+func (k *Keeper) Rebuild(ctx context.Context, names []string, hold bool, tell func(JobProgress)) (err error) {
 	list, err := k.find(names...)
 	if err != nil {
 		return err
@@ -122,7 +125,7 @@ func (k *Keeper) Rebuild(ctx context.Context, names []string, hold bool, tell fu
 		return err
 	}
 	for i, f := range fillings {
-		tell(Progress{Phase: "switching " + f.p.Name})
+		tell(JobProgress{Phase: "switching " + f.p.Name})
 		if err := k.switchTo(ctx, f.applier); err != nil {
 			fillings = fillings[i:] // those before it serve
 			return err
@@ -164,7 +167,7 @@ func (k *Keeper) discard(ctx context.Context, fillings []*filling) {
 	}
 }
 
-func (k *Keeper) fillTelling(ctx context.Context, fillings []*filling, phase string, tell func(Progress)) error {
+func (k *Keeper) fillTelling(ctx context.Context, fillings []*filling, phase string, tell func(JobProgress)) error {
 	head, err := k.store.Head(ctx)
 	if err != nil {
 		return err

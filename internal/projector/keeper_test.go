@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-func silent(projector.Progress) {}
+func silent(projector.JobProgress) {}
 
 // serving is the schema that serves.
 func (w *world) serving() projector.Tables {
@@ -142,7 +142,7 @@ func TestKeeper(t *testing.T) {
 	})
 	t.Run("one after the other", func(t *testing.T) {
 		var busy error
-		if err := k.Rebuild(w.ctx, nil, false, func(projector.Progress) {
+		if err := k.Rebuild(w.ctx, nil, false, func(projector.JobProgress) {
 			if busy == nil {
 				busy = k.Switch(w.ctx, "counting", 0)
 			}
@@ -224,7 +224,7 @@ func TestRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.pool.Exec(w.ctx, `UPDATE cis.request SET seen = now() - interval '11 seconds' WHERE id = $1`, id); err != nil {
+	if _, err := w.pool.Exec(w.ctx, `UPDATE cis.request SET seen = now() - interval '6 seconds' WHERE id = $1`, id); err != nil {
 		t.Fatal(err)
 	}
 	for _, sql := range []string{

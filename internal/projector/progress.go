@@ -2,8 +2,8 @@ package projector
 
 import "time"
 
-// Progress is how far something is that takes a while.
-type Progress struct {
+// JobProgress is how far something is that takes a while.
+type JobProgress struct {
 	Phase    string  `json:"phase"`              // what is being done
 	Position uint64  `json:"position,omitempty"` // reached in the log
 	Head     uint64  `json:"head,omitempty"`     // where the log ended when it began
@@ -13,7 +13,7 @@ type Progress struct {
 }
 
 // Done is how much of the log is behind, from 0 to 1.
-func (p Progress) Done() float64 {
+func (p JobProgress) Done() float64 {
 	if p.Head == 0 {
 		return 0
 	}
@@ -27,12 +27,12 @@ type gauge struct {
 	begin time.Time
 	start uint64
 	facts int
-	tell  func(Progress)
+	tell  func(JobProgress)
 }
 
 func (g *gauge) advance(position uint64, records int) {
 	g.facts += records
-	p := Progress{Phase: g.phase, Position: position, Head: max(g.head, position), Facts: g.facts}
+	p := JobProgress{Phase: g.phase, Position: position, Head: max(g.head, position), Facts: g.facts}
 	if took := time.Since(g.begin).Seconds(); took > 0 && g.facts > 0 {
 		p.Rate = float64(g.facts) / took
 		if done := position - g.start; done > 0 && g.head > position {

@@ -129,7 +129,7 @@ func TestRunner(t *testing.T) {
 		defer stop()
 		w.wait("leading", func() bool { return r.Status()[0].CaughtUp })
 		before, _ := projector.NewServing(w.pool, w.p).Tables(w.ctx)
-		if err := r.Keeper().Rebuild(w.ctx, []string{"counting"}, false, func(projector.Progress) {}); err != nil {
+		if err := r.Keeper().Rebuild(w.ctx, []string{"counting"}, false, func(projector.JobProgress) {}); err != nil {
 			t.Fatal(err)
 		}
 		after, _ := projector.NewServing(w.pool, w.p).Tables(w.ctx)

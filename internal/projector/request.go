@@ -22,14 +22,14 @@ type Job struct {
 	By         string   `json:"by,omitempty"`         // who asked
 }
 
-// Outcome is what became of a job.
-type Outcome struct {
-	Reports []Report `json:"reports,omitempty"`
-	Dropped []string `json:"dropped,omitempty"`
+// JobOutcome is what became of a job.
+type JobOutcome struct {
+	Reports []Comparison `json:"reports,omitempty"`
+	Dropped []string     `json:"dropped,omitempty"`
 }
 
 // Differences counts the rows that differ in all reports.
-func (o Outcome) Differences() (n int64) {
+func (o JobOutcome) Differences() (n int64) {
 	for _, r := range o.Reports {
 		n += r.Differences
 	}
@@ -40,9 +40,9 @@ func (o Outcome) Differences() (n int64) {
 var ErrJob = &fault.Error{Kind: fault.Invalid, Code: "job-invalid", Title: "This cannot be done to projections"}
 
 // Do does a job. tell hears how far it is.
-func (k *Keeper) Do(ctx context.Context, job Job, tell func(Progress)) (out Outcome, err error) {
-	if job.Do != "rebuild" && job.Do != "verify" && len(job.Names) != 1 {
-		return out, ErrJob.With(job.Do + " is about one projection.")
+func (k *Keeper) Do(ctx context.Context, job Job, tell func(JobProgress)) (out JobOutcome, err error) {
+	if err := k.check(job); err != nil {
+		return out, err
 	}
 	switch job.Do {
 	case "rebuild":
@@ -50,19 +50,32 @@ func (k *Keeper) Do(ctx context.Context, job Job, tell func(Progress)) (out Outc
 	case "verify":
 		out.Reports, err = k.Verify(ctx, job.Names, tell)
 	case "diff":
-		var r Report
+		var r Comparison
 		r, err = k.Diff(ctx, job.Names[0], job.Generation)
-		out.Reports = []Report{r}
+		out.Reports = []Comparison{r}
 	case "switch":
 		err = k.Switch(ctx, job.Names[0], job.Generation)
 	case "rollback":
 		err = k.Rollback(ctx, job.Names[0])
 	case "drop":
 		out.Dropped, err = k.Drop(ctx, job.Names[0], job.Generation, job.Old)
-	default:
-		err = ErrJob.With(job.Do + " is none of rebuild, verify, diff, switch, rollback, drop.")
 	}
 	return out, err
+}
+
+// check refuses a job that cannot be done.
+func (k *Keeper) check(job Job) error {
+	switch job.Do {
+	case "rebuild", "verify":
+	case "diff", "switch", "rollback", "drop":
+		if len(job.Names) != 1 {
+			return ErrJob.With(job.Do + " is about one projection.")
+		}
+	default:
+		return ErrJob.With(job.Do + " is none of rebuild, verify, diff, switch, rollback, drop.")
+	}
+	_, err := k.find(job.Names...)
+	return err
 }
 
 // Idle says whether nobody leads any of the projections: no server is running that a job could be left to. Until the
@@ -90,16 +103,16 @@ func (k *Keeper) Idle(ctx context.Context, names []string) (release func(), idle
 	return release, true, nil
 }
 
-// Request is a job left to whoever leads the projection.
-type Request struct {
-	ID       int64      `json:"id"`
-	Job      Job        `json:"job"`
-	Asked    time.Time  `json:"asked"`
-	Seen     *time.Time `json:"seen,omitempty" doc:"When who does it was last heard of; not yet: nobody has begun"`
-	Progress *Progress  `json:"progress,omitempty"`
-	Finished *time.Time `json:"finished,omitempty"`
-	Outcome  *Outcome   `json:"outcome,omitempty"`
-	Error    string     `json:"error,omitempty" doc:"Why it failed"`
+// JobRequest is a job left to whoever leads the projection.
+type JobRequest struct {
+	ID       int64        `json:"id"`
+	Job      Job          `json:"job"`
+	Asked    time.Time    `json:"asked"`
+	Seen     *time.Time   `json:"seen,omitempty" doc:"When who does it was last heard of; not yet: nobody has begun"`
+	Progress *JobProgress `json:"progress,omitempty"`
+	Finished *time.Time   `json:"finished,omitempty"`
+	Outcome  *JobOutcome  `json:"outcome,omitempty"`
+	Error    string       `json:"error,omitempty" doc:"Why it failed"`
 }
 
 // ErrNoRequest says that there is no request with this number.
@@ -107,7 +120,7 @@ var ErrNoRequest = &fault.Error{Kind: fault.NotFound, Code: "request-unknown", T
 
 // Ask leaves a job to the process that leads the projection, and returns the request's number.
 func (k *Keeper) Ask(ctx context.Context, job Job) (id int64, err error) {
-	if _, err := k.find(job.Names...); err != nil {
+	if err := k.check(job); err != nil {
 		return 0, err
 	}
 	err = k.pool.QueryRow(ctx, `INSERT INTO cis.request (job) VALUES ($1) RETURNING id`, job).Scan(&id)
@@ -117,12 +130,12 @@ func (k *Keeper) Ask(ctx context.Context, job Job) (id int64, err error) {
 const selectRequest = `SELECT id, job, asked, seen, progress, finished, outcome, error FROM cis.request `
 
 // Request looks a request up.
-func (k *Keeper) Request(ctx context.Context, id int64) (Request, error) {
+func (k *Keeper) Request(ctx context.Context, id int64) (JobRequest, error) {
 	rows, err := k.pool.Query(ctx, selectRequest+`WHERE id = $1`, id)
 	if err != nil {
-		return Request{}, err
+		return JobRequest{}, err
 	}
-	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Request])
+	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[JobRequest])
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r, ErrNoRequest
 	}
@@ -130,17 +143,17 @@ func (k *Keeper) Request(ctx context.Context, id int64) (Request, error) {
 }
 
 // Requests lists the newest requests.
-func (k *Keeper) Requests(ctx context.Context, limit int) ([]Request, error) {
+func (k *Keeper) Requests(ctx context.Context, limit int) ([]JobRequest, error) {
 	rows, err := k.pool.Query(ctx, selectRequest+`ORDER BY id DESC LIMIT $1`, limit)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Request])
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[JobRequest])
 }
 
 const (
 	lookForWork = 250 * time.Millisecond
-	orphanAfter = 10 * time.Second // without a sign of life another process does the job from the start
+	orphanAfter = 5 * time.Second // without a sign of life another process does the job from the start
 	keepFor     = 30 * 24 * time.Hour
 )
 
@@ -184,12 +197,12 @@ func (d desk) run(ctx context.Context) {
 
 const isOpen = `finished IS NULL AND (seen IS NULL OR seen < now() - $1::interval)`
 
-func (d desk) open(ctx context.Context) ([]Request, error) {
+func (d desk) open(ctx context.Context) ([]JobRequest, error) {
 	rows, err := d.pool.Query(ctx, selectRequest+`WHERE `+isOpen+` ORDER BY id`, orphanAfter)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Request])
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[JobRequest])
 }
 
 func (d desk) take(ctx context.Context, id int64) bool {
@@ -198,9 +211,9 @@ func (d desk) take(ctx context.Context, id int64) bool {
 }
 
 // do does a job and writes down how far it is and what came of it. When this process ends before, another begins anew.
-func (d desk) do(ctx context.Context, r Request) {
+func (d desk) do(ctx context.Context, r JobRequest) {
 	var mu sync.Mutex
-	var latest Progress
+	var latest JobProgress
 	beating, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -217,7 +230,7 @@ func (d desk) do(ctx context.Context, r Request) {
 		}
 	})
 	d.keeper.log.Info("projector: asked to "+r.Job.Do, "projections", r.Job.Names, "by", r.Job.By)
-	out, err := d.keeper.Do(ctx, r.Job, func(p Progress) {
+	out, err := d.keeper.Do(ctx, r.Job, func(p JobProgress) {
 		mu.Lock()
 		defer mu.Unlock()
 		latest = p
@@ -238,20 +251,20 @@ func (d desk) do(ctx context.Context, r Request) {
 }
 
 // Leave asks for a job and waits for its end, telling how far it is.
-func (k *Keeper) Leave(ctx context.Context, job Job, tell func(Progress)) (Outcome, error) {
+func (k *Keeper) Leave(ctx context.Context, job Job, tell func(JobProgress)) (JobOutcome, error) {
 	id, err := k.Ask(ctx, job)
 	if err != nil {
-		return Outcome{}, err
+		return JobOutcome{}, err
 	}
 	for {
 		select {
 		case <-time.After(lookForWork):
 		case <-ctx.Done():
-			return Outcome{}, fmt.Errorf("the server goes on with it (request %d): %w", id, ctx.Err())
+			return JobOutcome{}, fmt.Errorf("the server goes on with it (request %d): %w", id, ctx.Err())
 		}
 		r, err := k.Request(ctx, id)
 		if err != nil {
-			return Outcome{}, err
+			return JobOutcome{}, err
 		}
 		if r.Progress != nil {
 			tell(*r.Progress)
@@ -263,7 +276,7 @@ func (k *Keeper) Leave(ctx context.Context, job Job, tell func(Progress)) (Outco
 			err = errors.New(r.Error)
 		}
 		if r.Outcome == nil {
-			r.Outcome = &Outcome{}
+			r.Outcome = &JobOutcome{}
 		}
 		return *r.Outcome, err
 	}

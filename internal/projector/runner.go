@@ -23,6 +23,8 @@ type Runner struct {
 	logID string
 	log   *slog.Logger
 	all   []*running
+
+	meters *meters
 }
 
 // running is a projection at work.
@@ -40,6 +42,7 @@ type running struct {
 // New makes a runner. Setup must have run on the database.
 func New(pool *pgxpool.Pool, store *eventstore.Client, logID string, log *slog.Logger, projections ...Projection) *Runner {
 	r := &Runner{pool: pool, store: store, logID: logID, log: log}
+	r.meters = &meters{runner: r, lags: map[string]Lag{}}
 	for _, p := range projections {
 		r.all = append(r.all, &running{Runner: r, applier: newApplier(pool, p), leader: newLeader(pool, p.Name, log), changed: make(chan struct{})})
 	}
@@ -83,6 +86,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		})
 	}
 	wg.Go(func() { r.watchSwitches(ctx) })
+	wg.Go(func() { r.meters.run(ctx) })
 	wg.Go(func() { desk{pool: r.pool, keeper: r.Keeper(), leads: r.leads}.run(ctx) })
 	return router.Run(ctx)
 }
@@ -185,6 +189,7 @@ func (p *running) advanced(page eventstore.Page) {
 	p.mu.Lock()
 	if p.stopped != nil {
 		p.log.Info("projector: going on", "projection", p.p.Name, "position", p.position)
+		go p.remember("")
 	}
 	p.stopped = nil
 	p.caughtUp = page.CaughtUp
@@ -203,8 +208,16 @@ func (p *running) fail(err error) {
 	defer p.mu.Unlock()
 	if p.stopped == nil || p.stopped.Error() != err.Error() {
 		p.log.Error("projector: stopped", "projection", p.p.Name, "position", p.position, "error", err)
+		go p.remember(err.Error())
 	}
 	p.stopped = err
+}
+
+// remember lets other processes know why the projection stands still, if the database can be told.
+func (p *running) remember(why string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_, _ = p.Runner.pool.Exec(ctx, `UPDATE cis.generation SET stopped = $4 WHERE name = $1 AND version = $2 AND generation = $3`, p.p.Name, p.p.Version, p.gen.number, why)
 }
 
 // Status is how far a projection has come.

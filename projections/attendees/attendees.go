@@ -24,7 +24,7 @@ var tables string
 func Projection(log *facts.Log) projector.Projection {
 	return projector.Projection{
 		Name: "attendees", Version: 3, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix, organizer.StreamPrefix, member.StreamPrefix}, Tables: tables,
-		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.Bounced{}, invitation.InviteWithdrawn{}, organizer.OrganizerRegistered{}, member.RoleGranted{}},
+		Reads:    []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.Bounced{}, invitation.InviteWithdrawn{}, organizer.OrganizerRegistered{}, member.RoleGranted{}},
 		Personal: []string{"person.address", "person.name", "comment.comment"},
 		Apply: func(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
 			return apply(ctx, log, tx, page)
