@@ -57,7 +57,7 @@ func TestLog(t *testing.T) {
 		}
 	})
 	t.Run("an erased person reads as empty, and what happened stays", func(t *testing.T) {
-		if err := log.Vault().Destroy(ctx, "p1"); err != nil {
+		if _, err := log.Vault().Destroy(ctx, "p1"); err != nil {
 			t.Fatal(err)
 		}
 		got, _, err := log.Load(ctx, ref.Stream())

@@ -20,7 +20,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
 )
@@ -36,6 +35,11 @@ CREATE TABLE IF NOT EXISTS key (
 	wrapped BLOB NOT NULL,    -- nonce and AES-256-GCM of the key; empty: destroyed
 	created INTEGER NOT NULL  -- Unix seconds
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS destroyed ( -- in order, for processes that have keys in memory
+	number  INTEGER PRIMARY KEY AUTOINCREMENT,
+	subject TEXT    NOT NULL,
+	at      INTEGER NOT NULL -- Unix seconds
+);
 PRAGMA user_version = 1;
 `
 
@@ -49,6 +53,8 @@ type Vault struct {
 	create chan request
 	quit   chan struct{}
 	done   chan struct{}
+
+	watching sync.WaitGroup
 
 	mu    sync.RWMutex
 	cache map[string]cipher.AEAD
@@ -99,6 +105,7 @@ func Open(path string, wrapping []byte) (*Vault, error) {
 		return nil, err
 	}
 	go v.write()
+	v.watching.Go(v.watch)
 	return v, nil
 }
 
@@ -116,6 +123,7 @@ func (v *Vault) prepare() (err error) {
 func (v *Vault) Close() error {
 	close(v.quit)
 	<-v.done
+	v.watching.Wait()
 	return errors.Join(v.read.Close(), v.db.Close())
 }
 
@@ -196,21 +204,6 @@ func (v *Vault) load(ctx context.Context, args []any) error {
 		}
 	}
 	return rows.Err()
-}
-
-// Destroy makes everything sealed under the subjects' keys unreadable, for ever. A new key is not made for them.
-func (v *Vault) Destroy(ctx context.Context, subjects ...string) error {
-	for _, s := range subjects {
-		if _, err := v.db.ExecContext(ctx, `INSERT INTO key (subject, wrapped, created) VALUES (?, x'', ?)
-			ON CONFLICT (subject) DO UPDATE SET wrapped = x''`, s, time.Now().Unix()); err != nil {
-			return fmt.Errorf("vault: %w", err)
-		}
-		v.mu.Lock()
-		delete(v.cache, s)
-		delete(v.older, s)
-		v.mu.Unlock()
-	}
-	return nil
 }
 
 // errNotYet says that no key was made for the subject, as opposed to destroyed.

@@ -2,12 +2,14 @@ package vault_test
 
 import (
 	"bytes"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/calendar-invite-server/cis/internal/vault"
 )
@@ -96,12 +98,51 @@ func TestSeal(t *testing.T) {
 	})
 }
 
+// TestDestroyElsewhere: another process that has the key in memory forgets it, and the files hold nothing of it.
+func TestDestroyElsewhere(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "vault.db")
+	v, other := open(t, path), open(t, path)
+	sealed, _ := v.Seal(ctx, "ann", "here", []byte("secret"))
+	if _, err := other.Open(ctx, "ann", "here", sealed); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var wrapped []byte
+	if err := db.QueryRowContext(ctx, `SELECT wrapped FROM key WHERE subject = 'ann'`).Scan(&wrapped); err != nil || len(wrapped) == 0 {
+		t.Fatal(err)
+	}
+	if there, err := v.Destroy(ctx, "ann", "nobody"); err != nil || there != 1 {
+		t.Fatalf("%d keys, %v", there, err)
+	}
+	for deadline := time.Now().Add(vault.Forgotten); ; time.Sleep(20 * time.Millisecond) {
+		if _, err := other.Open(ctx, "ann", "here", sealed); errors.Is(err, vault.ErrNoKey) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the other process still opens it")
+		}
+	}
+	if err := v.Scrub(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, suffix := range []string{"", "-wal"} {
+		if raw, _ := os.ReadFile(path + suffix); bytes.Contains(raw, wrapped) {
+			t.Errorf("vault.db%s still holds the wrapped key", suffix)
+		}
+	}
+}
+
 func TestDestroy(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "vault.db")
 	v := open(t, path)
 	sealed, _ := v.Seal(ctx, "ann", "here", []byte("secret"))
-	if err := v.Destroy(ctx, "ann"); err != nil {
+	if _, err := v.Destroy(ctx, "ann"); err != nil {
 		t.Fatal(err)
 	}
 	for _, w := range []*vault.Vault{v, open(t, path)} {
