@@ -189,7 +189,7 @@ func (p *running) advanced(page eventstore.Page) {
 	p.mu.Lock()
 	if p.stopped != nil {
 		p.log.Info("projector: going on", "projection", p.p.Name, "position", p.position)
-		go p.remember("")
+		go p.remember(p.gen, "")
 	}
 	p.stopped = nil
 	p.caughtUp = page.CaughtUp
@@ -208,16 +208,16 @@ func (p *running) fail(err error) {
 	defer p.mu.Unlock()
 	if p.stopped == nil || p.stopped.Error() != err.Error() {
 		p.log.Error("projector: stopped", "projection", p.p.Name, "position", p.position, "error", err)
-		go p.remember(err.Error())
+		go p.remember(p.gen, err.Error())
 	}
 	p.stopped = err
 }
 
 // remember lets other processes know why the projection stands still, if the database can be told.
-func (p *running) remember(why string) {
+func (p *running) remember(gen generation, why string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_, _ = p.Runner.pool.Exec(ctx, `UPDATE cis.generation SET stopped = $4 WHERE name = $1 AND version = $2 AND generation = $3`, p.p.Name, p.p.Version, p.gen.number, why)
+	_, _ = p.Runner.pool.Exec(ctx, `UPDATE cis.generation SET stopped = $4 WHERE name = $1 AND version = $2 AND generation = $3`, gen.p.Name, gen.p.Version, gen.number, why)
 }
 
 // Status is how far a projection has come.
