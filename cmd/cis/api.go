@@ -91,16 +91,6 @@ func (a *App) endpoints(ctx context.Context) ([]domain.Ref, error) {
 	return out, err
 }
 
-// leads says whether this process leads a projection, and with it what only one process may do.
-func (a *App) leads(name string) bool {
-	for _, s := range a.runner.Status() {
-		if s.Name == name {
-			return s.Leading
-		}
-	}
-	return false
-}
-
 // origins are the web origins whose pages may call the API for a tenant; for none, those of any.
 func (a *App) origins(ctx context.Context, code string) []string {
 	list := slices.Clone(a.cfg.Origins)

@@ -150,7 +150,7 @@ func (a *App) wire() (err error) {
 	var hooks projector.Projection
 	a.webhooks, hooks = webhooks.New(webhooks.Options{
 		Pool: a.pool, Handler: a.handler, Feed: a.feed, Private: a.cfg.PrivateHooks, Log: a.log, Registry: a.registry, List: a.endpoints,
-		Leading: func() bool { return a.leads("webhooks") }, Pauses: a.cfg.HookPauses,
+		Leading: func() bool { return a.runner.Leads("webhooks") }, Pauses: a.cfg.HookPauses,
 	})
 	a.runner = projector.New(a.pool, a.store, a.logID, a.log, append(projections.All(a.facts), todo, table, ledger, hooks)...)
 	a.registry.MustRegister(a.runner.Collector())

@@ -45,59 +45,48 @@ const hidden = "(personal)"
 // Verify folds the log again, beside what serves, and reports every row that differs. Several projections share one
 // reading of the log. Nothing changes; what serves goes on meanwhile.
 func (k *Keeper) Verify(ctx context.Context, names []string, tell func(JobProgress)) (reports []Comparison, err error) {
-	list, err := k.find(names...)
-	if err != nil {
-		return nil, err
-	}
-	release, err := k.alone(ctx, list)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	fillings, err := k.beginAll(ctx, list)
-	defer func() { k.discard(ctx, fillings) }()
-	if err != nil {
-		return nil, err
-	}
-	var reading []*filling
-	for _, f := range fillings {
-		if f.until = f.known; f.until > 0 {
-			reading = append(reading, f)
-		}
-	}
-	if len(reading) > 0 {
-		if err := k.fillTelling(ctx, reading, "folding the log", tell); err != nil {
-			return nil, err
-		}
-	}
-	for _, f := range fillings {
-		tell(JobProgress{Phase: "comparing " + f.p.Name})
-		r, err := k.compare(ctx, f.applier)
+	err = k.exclusively(ctx, names, func(list []Projection) error {
+		fillings, err := k.beginAll(ctx, list)
+		defer func() { k.discard(ctx, fillings) }()
 		if err != nil {
-			return nil, fmt.Errorf("comparing %s: %w", f.p.Name, err)
+			return err
 		}
-		r.With = 0
-		reports = append(reports, r)
-	}
-	return reports, nil
+		var reading []*filling
+		for _, f := range fillings {
+			if f.until = f.known; f.until > 0 {
+				reading = append(reading, f)
+			}
+		}
+		if len(reading) > 0 {
+			if err := k.fillTelling(ctx, reading, "folding the log", tell); err != nil {
+				return err
+			}
+		}
+		for _, f := range fillings {
+			tell(JobProgress{Phase: "comparing " + f.p.Name})
+			r, err := k.compare(ctx, f.applier)
+			if err != nil {
+				return fmt.Errorf("comparing %s: %w", f.p.Name, err)
+			}
+			r.With = 0
+			reports = append(reports, r)
+		}
+		return nil
+	})
+	return reports, err
 }
 
 // Diff compares what serves with the newest complete generation that does not: one that is held, or the one before.
-func (k *Keeper) Diff(ctx context.Context, name string, number int) (Comparison, error) {
-	list, err := k.find(name)
-	if err != nil {
-		return Comparison{}, err
-	}
-	release, err := k.alone(ctx, list)
-	if err != nil {
-		return Comparison{}, err
-	}
-	defer release()
-	a, err := k.existing(ctx, list[0], `$3 IN (0, g.generation) AND g.generation <> s.generation`, number)
-	if err != nil {
-		return Comparison{}, err
-	}
-	return k.compare(ctx, a)
+func (k *Keeper) Diff(ctx context.Context, name string, number int) (r Comparison, err error) {
+	err = k.exclusively(ctx, []string{name}, func(list []Projection) error {
+		a, err := k.existing(ctx, list[0], `$3 IN (0, g.generation) AND g.generation <> s.generation`, number)
+		if err != nil {
+			return err
+		}
+		r, err = k.compare(ctx, a)
+		return err
+	})
+	return r, err
 }
 
 // compare brings another generation to where the one that serves is, and compares them there, in one snapshot: nobody
@@ -122,7 +111,7 @@ func (k *Keeper) compare(ctx context.Context, other *applier) (Comparison, error
 		return r, fmt.Errorf("%s stands still at position %d, behind generation %d: see why first", p.Name, pos, other.gen.number)
 	}
 	if other.at() < r.Position {
-		if _, err := tx.Exec(ctx, `UPDATE cis.generation SET retired = NULL WHERE name = $1 AND version = $2 AND generation = $3`, p.Name, p.Version, other.gen.number); err != nil {
+		if err := other.gen.set(ctx, tx, `retired = NULL`); err != nil {
 			return r, err
 		}
 		if err := k.reach(ctx, other, tx, r.Position); err != nil {

@@ -124,7 +124,7 @@ func (k *Keeper) finish(ctx context.Context, all []*filling, tell func(JobProgre
 		for table, indexes := range f.indexes {
 			g.Go(func() error {
 				err := pgx.BeginFunc(working, k.pool, func(tx pgx.Tx) error {
-					for _, sql := range append(indexes, `ANALYZE `+table) {
+					for _, sql := range slices.Concat(indexes, []string{`ANALYZE ` + table}) {
 						if _, err := tx.Exec(working, sql); err != nil {
 							return err
 						}
@@ -142,7 +142,7 @@ func (k *Keeper) finish(ctx context.Context, all []*filling, tell func(JobProgre
 		return err
 	}
 	for _, f := range all {
-		if _, err := k.pool.Exec(ctx, `UPDATE cis.generation SET filled = now() WHERE name = $1 AND version = $2 AND generation = $3`, f.p.Name, f.p.Version, f.gen.number); err != nil {
+		if err := f.gen.set(ctx, k.pool, `filled = now()`); err != nil {
 			return err
 		}
 	}
@@ -182,37 +182,7 @@ func (k *Keeper) fillOnce(ctx context.Context, all []*filling, tell func(uint64,
 		from, known = min(from, f.given), min(known, f.known)
 		prefixes = append(prefixes, f.p.Prefixes...)
 		names = append(names, facts.StoredNames(f.p.Reads, f.p.Prefixes)...)
-		g.Go(func() error {
-			for page := range f.pages {
-				if err := f.apply(ctx, page.recs, page.position); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	unique := func(list []string) []string {
-		slices.Sort(list)
-		return slices.Compact(list)
-	}
-	reached := from
-	each := func(page eventstore.Page, upTo uint64) error {
-		recs, err := decodeFor(all, page.Records)
-		if err != nil {
-			return err
-		}
-		reached = max(reached, page.Position)
-		for _, f := range all {
-			if err := f.give(ctx, recs, page.Position); err != nil {
-				return err
-			}
-		}
-		tell(page.Position, len(page.Records))
-		full := !slices.ContainsFunc(all, func(f *filling) bool { return f.until == 0 || f.given < f.until })
-		if full || page.CaughtUp || page.Position >= upTo {
-			return eventstore.ErrDone
-		}
-		return nil
+		g.Go(func() error { return f.applyAll(ctx) })
 	}
 	g.Go(func() error {
 		defer func() {
@@ -220,17 +190,65 @@ func (k *Keeper) fillOnce(ctx context.Context, all []*filling, tell func(uint64,
 				close(f.pages)
 			}
 		}()
+		each := func(page eventstore.Page) error {
+			if err := giveAll(ctx, all, page); err != nil {
+				return err
+			}
+			from = max(from, page.Position)
+			tell(page.Position, len(page.Records))
+			if page.CaughtUp || allFull(all) {
+				return eventstore.ErrDone
+			}
+			return nil
+		}
 		if from < known {
-			if err := k.store.FollowTypes(ctx, unique(names), from, fillPage, func(page eventstore.Page) error { return each(page, known) }); err != nil {
+			err := k.store.FollowTypes(ctx, unique(names), from, fillPage, func(page eventstore.Page) error {
+				if err := each(page); err != nil || page.Position < known {
+					return err
+				}
+				return eventstore.ErrDone
+			})
+			if err != nil || allFull(all) {
 				return err
 			}
 		}
-		if !slices.ContainsFunc(all, func(f *filling) bool { return f.until == 0 || f.given < f.until }) {
-			return nil
-		}
-		return k.store.Follow(ctx, unique(prefixes), reached, fillPage, func(page eventstore.Page) error { return each(page, math.MaxUint64) })
+		return k.store.Follow(ctx, unique(prefixes), from, fillPage, each)
 	})
 	return g.Wait()
+}
+
+func unique(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// allFull says whether every filling was given all it should get.
+func allFull(all []*filling) bool {
+	return !slices.ContainsFunc(all, func(f *filling) bool { return f.until == 0 || f.given < f.until })
+}
+
+// giveAll hands every filling what of a page concerns it.
+func giveAll(ctx context.Context, all []*filling, page eventstore.Page) error {
+	recs, err := decodeFor(all, page.Records)
+	if err != nil {
+		return err
+	}
+	for _, f := range all {
+		if err := f.give(ctx, recs, page.Position); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyAll applies pages until there are no more.
+func (f *filling) applyAll(ctx context.Context) error {
+	for page := range f.pages {
+		if err := f.apply(ctx, page.recs, page.position); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // give hands the filling what concerns it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -95,12 +96,31 @@ func (g generation) create(ctx context.Context, tx pgx.Tx, logID string) error {
 	return err
 }
 
+// isGeneration finds a generation's row by its args.
+const isGeneration = `name = $1 AND version = $2 AND generation = $3`
+
+func (g generation) args() []any { return []any{g.p.Name, g.p.Version, g.number} }
+
+// execer is a transaction, or the pool.
+type execer interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+// set changes columns of the generation's row. $4 and so on are args.
+func (g generation) set(ctx context.Context, db execer, columns string, args ...any) error {
+	_, err := db.Exec(ctx, `UPDATE cis.generation SET `+columns+` WHERE `+isGeneration, append(g.args(), args...)...)
+	return err
+}
+
 // drop removes the generation for good.
 func (g generation) drop(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+string(g.tables())+` CASCADE`); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `DELETE FROM cis.generation WHERE name = $1 AND version = $2 AND generation = $3`, g.p.Name, g.p.Version, g.number)
+	if _, err := tx.Exec(ctx, `DELETE FROM cis.serving WHERE `+isGeneration, g.args()...); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM cis.generation WHERE `+isGeneration, g.args()...)
 	return err
 }
 
@@ -108,8 +128,7 @@ func (g generation) drop(ctx context.Context, tx pgx.Tx) error {
 func (g generation) position(ctx context.Context, pool *pgxpool.Pool, logID string) (uint64, error) {
 	var id string
 	var pos int64
-	err := pool.QueryRow(ctx, `SELECT log_id, position FROM cis.generation WHERE name = $1 AND version = $2 AND generation = $3`,
-		g.p.Name, g.p.Version, g.number).Scan(&id, &pos)
+	err := pool.QueryRow(ctx, `SELECT log_id, position FROM cis.generation WHERE `+isGeneration, g.args()...).Scan(&id, &pos)
 	if err == nil && id != logID {
 		err = ErrOtherLog
 	}
@@ -119,8 +138,8 @@ func (g generation) position(ctx context.Context, pool *pgxpool.Pool, logID stri
 // advance moves the checkpoint from one position to another, or fails with errMoved: also when another generation serves
 // now, because who switches writes into this row.
 func (g generation) advance(ctx context.Context, tx pgx.Tx, from, to uint64) error {
-	tag, err := tx.Exec(ctx, `UPDATE cis.generation SET position = $5 WHERE name = $1 AND version = $2 AND generation = $3 AND position = $4 AND retired IS NULL`,
-		g.p.Name, g.p.Version, g.number, int64(from), int64(to))
+	tag, err := tx.Exec(ctx, `UPDATE cis.generation SET position = $5 WHERE `+isGeneration+` AND position = $4 AND retired IS NULL`,
+		append(g.args(), int64(from), int64(to))...)
 	if err == nil && tag.RowsAffected() != 1 {
 		err = errMoved
 	}
@@ -134,7 +153,7 @@ func ensureServing(ctx context.Context, pool *pgxpool.Pool, p Projection, logID 
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('cis.generation.' || $1))`, p.Name); err != nil {
 			return err
 		}
-		err := tx.QueryRow(ctx, `SELECT generation FROM cis.serving WHERE name = $1 AND version = $2`, p.Name, p.Version).Scan(&g.number)
+		err := tx.QueryRow(ctx, selectServing, p.Name, p.Version).Scan(&g.number)
 		if err == nil {
 			return g.tables().guard(ctx, tx) // of a generation from before there were walls
 		}

@@ -17,13 +17,13 @@ import (
 
 var (
 	// ErrUnknown says that there is no projection of that name.
-	ErrUnknown = &fault.Error{Kind: fault.NotFound, Code: "projection-unknown", Title: "There is no projection of that name"}
+	ErrUnknown = &fault.Error{Kind: fault.NotFound, Code: "projection-unknown", Title: "there is no projection of that name"}
 	// ErrBusy says that a projection is being rebuilt, compared or switched already.
-	ErrBusy = &fault.Error{Kind: fault.Conflict, Code: "projection-busy", Title: "Something is being done to this projection already"}
+	ErrBusy = &fault.Error{Kind: fault.Conflict, Code: "projection-busy", Title: "something is being done to this projection already"}
 	// ErrNoGeneration says that there is no generation that could serve.
-	ErrNoGeneration = &fault.Error{Kind: fault.Conflict, Code: "generation-missing", Title: "There is no such generation that is complete"}
+	ErrNoGeneration = &fault.Error{Kind: fault.Conflict, Code: "generation-missing", Title: "there is no such generation that is complete"}
 	// ErrServes says that a generation serves and cannot be dropped.
-	ErrServes = &fault.Error{Kind: fault.Conflict, Code: "generation-serves", Title: "This generation serves and cannot be dropped"}
+	ErrServes = &fault.Error{Kind: fault.Conflict, Code: "generation-serves", Title: "this generation serves and cannot be dropped"}
 )
 
 // Keeper does to generations what people ask for: it fills new ones from the log, compares, switches and drops them. It
@@ -69,69 +69,84 @@ func (k *Keeper) find(names ...string) ([]Projection, error) {
 	return found, nil
 }
 
-// alone keeps everybody else from working on the same projections until the returned function is called.
-func (k *Keeper) alone(ctx context.Context, list []Projection) (func(), error) {
+// exclusively has f work on projections while no other keeper works on them; without names, on all.
+func (k *Keeper) exclusively(ctx context.Context, names []string, f func([]Projection) error) error {
+	list, err := k.find(names...)
+	if err != nil {
+		return err
+	}
+	release, taken, err := k.lock(ctx, keeperLock, list)
+	if err != nil {
+		return err
+	}
+	if taken != "" {
+		return ErrBusy.With(taken + ": try again when that has ended.")
+	}
+	defer release()
+	return f(list)
+}
+
+// keeperLock is held while something is done to the generations of projection $1.
+const keeperLock = `hashtext('cis.keeper'), hashtext($1)`
+
+// lock takes an advisory lock of each projection, until the returned function is called; or none of them, and says whose
+// is taken.
+func (k *Keeper) lock(ctx context.Context, lock string, list []Projection) (release func(), taken string, err error) {
 	conn, err := pgx.ConnectConfig(ctx, k.pool.Config().ConnConfig)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	release := func() {
+	release = func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_ = conn.Close(closing)
 	}
 	for _, p := range list {
 		var won bool
-		err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtext('cis.keeper'), hashtext($1))`, p.Name).Scan(&won)
-		if err == nil && !won {
-			err = ErrBusy.With(p.Name + ": try again when that has ended.")
-		}
-		if err != nil {
+		err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(`+lock+`)`, p.Name).Scan(&won)
+		if err != nil || !won {
 			release()
-			return nil, err
+			return nil, p.Name, err
 		}
 	}
-	return release, nil
+	return release, "", nil
 }
 
 // Rebuild fills the next generation of each projection from the start of the log, beside those that serve, reading the
 // log once. When they have caught up they take over, or, on hold, wait for Switch. On failure nothing changes.
-func (k *Keeper) Rebuild(ctx context.Context, names []string, hold bool, tell func(JobProgress)) (err error) {
-	list, err := k.find(names...)
-	if err != nil {
-		return err
-	}
-	release, err := k.alone(ctx, list)
-	if err != nil {
-		return err
-	}
-	defer release()
-	fillings, err := k.beginAll(ctx, list)
-	defer func() {
+func (k *Keeper) Rebuild(ctx context.Context, names []string, hold bool, tell func(JobProgress)) error {
+	return k.exclusively(ctx, names, func(list []Projection) (err error) {
+		fillings, err := k.beginAll(ctx, list)
+		defer func() {
+			if err != nil {
+				k.discard(ctx, fillings)
+			}
+		}()
 		if err != nil {
-			k.discard(ctx, fillings)
-		}
-	}()
-	if err != nil {
-		return err
-	}
-	if err := k.fillTelling(ctx, fillings, "filling", tell); err != nil {
-		return err
-	}
-	if err := k.finish(ctx, fillings, tell); err != nil {
-		return err
-	}
-	if err := k.fillTelling(ctx, fillings, "catching up", tell); err != nil || hold {
-		return err
-	}
-	for i, f := range fillings {
-		tell(JobProgress{Phase: "switching " + f.p.Name})
-		if err := k.switchTo(ctx, f.applier); err != nil {
-			fillings = fillings[i:] // those before it serve
 			return err
 		}
-	}
-	return nil
+		if err := k.fillTelling(ctx, fillings, "filling", tell); err != nil {
+			return err
+		}
+		if err := k.finish(ctx, fillings, tell); err != nil {
+			return err
+		}
+		if err := k.fillTelling(ctx, fillings, "catching up", tell); err != nil || hold {
+			return err
+		}
+		for len(fillings) > 0 {
+			f := fillings[0]
+			tell(JobProgress{Phase: "switching " + f.p.Name})
+			if err := k.switchTo(ctx, f.applier); err != nil {
+				return err
+			}
+			fillings = fillings[1:] // it serves: nothing that fails now may remove it
+			if err := k.tidy(ctx, f.p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // beginAll begins a filling of each projection. What was left by one that was interrupted is removed.
@@ -141,7 +156,7 @@ func (k *Keeper) beginAll(ctx context.Context, list []Projection) (all []*fillin
 		if err != nil {
 			return all, err
 		}
-		if _, err := k.dropWhere(ctx, p, `g.version = $2 AND g.filled IS NULL AND g.retired IS NULL AND g.generation > s.generation`); err != nil {
+		if _, err := k.dropWhere(ctx, p, `g.filled IS NULL AND g.retired IS NULL AND g.generation > s.generation`); err != nil {
 			return all, err
 		}
 		f, err := k.begin(ctx, p)
@@ -187,20 +202,16 @@ func (k *Keeper) Rollback(ctx context.Context, name string) error {
 }
 
 func (k *Keeper) change(ctx context.Context, name, which string, number int) error {
-	list, err := k.find(name)
-	if err != nil {
-		return err
-	}
-	release, err := k.alone(ctx, list)
-	if err != nil {
-		return err
-	}
-	defer release()
-	a, err := k.existing(ctx, list[0], which, number)
-	if err != nil {
-		return err
-	}
-	return k.switchTo(ctx, a)
+	return k.exclusively(ctx, []string{name}, func(list []Projection) error {
+		a, err := k.existing(ctx, list[0], which, number)
+		if err != nil {
+			return err
+		}
+		if err := k.switchTo(ctx, a); err != nil {
+			return err
+		}
+		return k.tidy(ctx, list[0])
+	})
 }
 
 // existing finds the newest generation that is complete and fits a condition, with $3.
@@ -223,7 +234,6 @@ func (k *Keeper) existing(ctx context.Context, p Projection, which string, numbe
 // less than they did; workers cannot claim anything meanwhile, and what they had claimed they still have.
 func (k *Keeper) switchTo(ctx context.Context, next *applier) error {
 	p := next.p
-	rollback := false
 	err := pgx.BeginFunc(ctx, k.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(`+switchLock+`)`, p.Name); err != nil {
 			return err
@@ -233,12 +243,10 @@ func (k *Keeper) switchTo(ctx context.Context, next *applier) error {
 		if err := tx.QueryRow(ctx, selectServing, p.Name, p.Version).Scan(&old.number); err != nil {
 			return err
 		}
-		if err := tx.QueryRow(ctx, `SELECT position FROM cis.generation WHERE name = $1 AND version = $2 AND generation = $3 FOR UPDATE`,
-			p.Name, p.Version, old.number).Scan(&oldPos); err != nil {
+		if err := tx.QueryRow(ctx, `SELECT position FROM cis.generation WHERE `+isGeneration+` FOR UPDATE`, old.args()...).Scan(&oldPos); err != nil {
 			return err
 		}
-		if err := tx.QueryRow(ctx, `UPDATE cis.generation SET retired = NULL WHERE name = $1 AND version = $2 AND generation = $3 RETURNING generation < $4`,
-			p.Name, p.Version, next.gen.number, old.number).Scan(&rollback); err != nil {
+		if err := next.gen.set(ctx, tx, `retired = NULL`); err != nil {
 			return err
 		}
 		if err := k.reach(ctx, next, tx, uint64(oldPos)); err != nil {
@@ -247,23 +255,23 @@ func (k *Keeper) switchTo(ctx context.Context, next *applier) error {
 		if err := carry(ctx, tx, p, old.tables(), next.gen.tables()); err != nil {
 			return fmt.Errorf("taking along what workers wrote: %w", err)
 		}
-		if _, err := tx.Exec(ctx, `UPDATE cis.serving SET generation = $3 WHERE name = $1 AND version = $2`, p.Name, p.Version, next.gen.number); err != nil {
+		if _, err := tx.Exec(ctx, `UPDATE cis.serving SET generation = $3 WHERE name = $1 AND version = $2`, next.gen.args()...); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `UPDATE cis.generation SET retired = now() WHERE name = $1 AND version = $2 AND generation = $3`, p.Name, p.Version, old.number)
-		return err
+		return old.set(ctx, tx, `retired = now()`)
 	})
 	if err != nil {
 		return fmt.Errorf("switching %s: %w", p.Name, err)
 	}
 	k.log.Info("projector: another generation serves", "projection", p.Name, "generation", next.gen.number)
-	if rollback {
-		return nil
-	}
-	// One is kept to go back to.
-	_, err = k.dropWhere(ctx, p, `
-		g.version = $2 AND (g.retired < (SELECT max(retired) FROM cis.generation WHERE name = $1 AND version = $2)
-			OR g.retired IS NULL AND g.generation < s.generation)`)
+	return nil
+}
+
+// tidy removes what served before, except the last, which one can go back to. What was filled later stays.
+func (k *Keeper) tidy(ctx context.Context, p Projection) error {
+	_, err := k.dropWhere(ctx, p, `
+		g.generation < s.generation AND (g.retired IS NULL
+			OR g.retired < (SELECT max(retired) FROM cis.generation WHERE name = $1 AND version = $2))`)
 	return err
 }
 
@@ -274,15 +282,12 @@ func (k *Keeper) reach(ctx context.Context, a *applier, tx pgx.Tx, to uint64) er
 		return nil
 	}
 	err := k.store.Follow(ctx, a.p.Prefixes, from, a.p.PageSize, func(page eventstore.Page) error {
+		if cut := slices.IndexFunc(page.Records, func(r eventstore.Recorded) bool { return r.Position > to }); cut >= 0 {
+			page.Records = page.Records[:cut]
+		}
 		recs, err := a.decode(page.Records)
 		if err != nil {
 			return err
-		}
-		if cut := slices.IndexFunc(page.Records, func(r eventstore.Recorded) bool { return r.Position > to }); cut >= 0 {
-			recs, err = a.decode(page.Records[:cut])
-			if err != nil {
-				return err
-			}
 		}
 		if len(recs) > 0 {
 			if err := a.p.Apply(ctx, Tx{Tx: tx, Tables: a.gen.tables()}, recs); err != nil {
@@ -303,49 +308,60 @@ func (k *Keeper) reach(ctx context.Context, a *applier, tx pgx.Tx, to uint64) er
 // Drop removes generations that do not serve: the one with a number, or all. With old, those of other versions of the
 // program, too, which an older binary would fill again.
 func (k *Keeper) Drop(ctx context.Context, name string, number int, old bool) (dropped []string, err error) {
-	list, err := k.find(name)
-	if err != nil {
-		return nil, err
-	}
-	release, err := k.alone(ctx, list)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	which := fmt.Sprintf(`(g.version = $2 AND s.generation IS DISTINCT FROM g.generation OR g.version <> $2 AND %t) AND (%d IN (0, g.generation))`, old, number)
-	if dropped, err = k.dropWhere(ctx, list[0], which); err != nil || len(dropped) > 0 || number == 0 {
-		return dropped, err
-	}
-	var serving int
-	if err := k.pool.QueryRow(ctx, selectServing, list[0].Name, list[0].Version).Scan(&serving); err == nil && serving == number {
-		return nil, ErrServes
-	}
-	return nil, ErrNoGeneration.With("`cis projections list` shows what there is of " + name + ".")
+	err = k.exclusively(ctx, []string{name}, func(list []Projection) error {
+		p := list[0]
+		if dropped, err = k.dropWhere(ctx, p, `$3 IN (0, g.generation) AND g.generation <> s.generation`, number); err != nil {
+			return err
+		}
+		if old {
+			others, err := k.dropOthers(ctx, p, number)
+			if dropped = append(dropped, others...); err != nil {
+				return err
+			}
+		}
+		if len(dropped) > 0 || number == 0 {
+			return nil
+		}
+		var serving int
+		if err := k.pool.QueryRow(ctx, selectServing, p.Name, p.Version).Scan(&serving); err == nil && serving == number {
+			return ErrServes
+		}
+		return ErrNoGeneration.With("`cis projections list` shows what there is of " + name + ".")
+	})
+	return dropped, err
 }
 
-// dropWhere removes the generations of a projection that fit a condition on g, with s the serving one of its version.
-func (k *Keeper) dropWhere(ctx context.Context, p Projection, which string) (dropped []string, err error) {
+// dropWhere removes the generations of a projection's version that fit a condition on g, with s the one that serves and
+// $3 what args holds.
+func (k *Keeper) dropWhere(ctx context.Context, p Projection, which string, args ...any) ([]string, error) {
+	return k.dropFound(ctx, p.Name, `
+		SELECT g.version, g.generation FROM cis.generation AS g JOIN cis.serving AS s USING (name, version)
+		WHERE name = $1 AND version = $2 AND (`+which+`)`, append([]any{p.Name, p.Version}, args...)...)
+}
+
+// dropOthers removes the generations of other versions: those with a number, or all.
+func (k *Keeper) dropOthers(ctx context.Context, p Projection, number int) ([]string, error) {
+	return k.dropFound(ctx, p.Name, `
+		SELECT version, generation FROM cis.generation WHERE name = $1 AND version <> $2 AND $3 IN (0, generation)`, p.Name, p.Version, number)
+}
+
+// dropFound removes the generations that a query finds by version and number, and names their tables.
+func (k *Keeper) dropFound(ctx context.Context, name, query string, args ...any) (dropped []string, err error) {
 	err = pgx.BeginFunc(ctx, k.pool, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `
-			SELECT g.version, g.generation FROM cis.generation AS g LEFT JOIN cis.serving AS s ON s.name = g.name AND s.version = g.version
-			WHERE g.name = $1 AND $2::int IS NOT NULL AND (`+which+`)`, p.Name, p.Version)
+		rows, err := tx.Query(ctx, query, args...)
 		if err != nil {
 			return err
 		}
-		var g generation
-		var gone []generation
+		var found []generation
+		g := generation{p: Projection{Name: name}}
 		if _, err := pgx.ForEachRow(rows, []any{&g.p.Version, &g.number}, func() error {
-			g.p.Name = p.Name
-			gone = append(gone, g)
+			found = append(found, g)
 			return nil
 		}); err != nil {
 			return err
 		}
-		for _, g := range gone {
+		for _, g := range found {
 			if err := g.drop(ctx, tx); err != nil {
-				return err
-			}
-			if _, err := tx.Exec(ctx, `DELETE FROM cis.serving WHERE name = $1 AND version = $2 AND generation = $3`, g.p.Name, g.p.Version, g.number); err != nil {
 				return err
 			}
 			dropped = append(dropped, string(g.tables()))

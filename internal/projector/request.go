@@ -37,7 +37,7 @@ func (o JobOutcome) Differences() (n int64) {
 }
 
 // ErrJob says that a job makes no sense.
-var ErrJob = &fault.Error{Kind: fault.Invalid, Code: "job-invalid", Title: "This cannot be done to projections"}
+var ErrJob = &fault.Error{Kind: fault.Invalid, Code: "job-invalid", Title: "this cannot be done to projections"}
 
 // Do does a job. tell hears how far it is.
 func (k *Keeper) Do(ctx context.Context, job Job, tell func(JobProgress)) (out JobOutcome, err error) {
@@ -85,22 +85,8 @@ func (k *Keeper) Idle(ctx context.Context, names []string) (release func(), idle
 	if err != nil {
 		return nil, false, err
 	}
-	conn, err := pgx.ConnectConfig(ctx, k.pool.Config().ConnConfig)
-	if err != nil {
-		return nil, false, err
-	}
-	release = func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_ = conn.Close(closing)
-	}
-	for _, p := range list {
-		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(`+leaderLock+`)`, p.Name).Scan(&idle); err != nil || !idle {
-			release()
-			return nil, false, err
-		}
-	}
-	return release, true, nil
+	release, taken, err := k.lock(ctx, leaderLock, list)
+	return release, err == nil && taken == "", err
 }
 
 // JobRequest is a job left to whoever leads the projection.
@@ -116,7 +102,7 @@ type JobRequest struct {
 }
 
 // ErrNoRequest says that there is no request with this number.
-var ErrNoRequest = &fault.Error{Kind: fault.NotFound, Code: "request-unknown", Title: "There is no such request"}
+var ErrNoRequest = &fault.Error{Kind: fault.NotFound, Code: "request-unknown", Title: "there is no such request"}
 
 // Ask leaves a job to the process that leads the projection, and returns the request's number.
 func (k *Keeper) Ask(ctx context.Context, job Job) (id int64, err error) {

@@ -87,7 +87,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { r.watchSwitches(ctx) })
 	wg.Go(func() { r.meters.run(ctx) })
-	wg.Go(func() { desk{pool: r.pool, keeper: r.Keeper(), leads: r.leads}.run(ctx) })
+	wg.Go(func() { desk{pool: r.pool, keeper: r.Keeper(), leads: r.Leads}.run(ctx) })
 	return router.Run(ctx)
 }
 
@@ -96,7 +96,8 @@ func (r *Runner) Keeper() *Keeper {
 	return NewKeeper(r.pool, r.store, r.logID, r.log, r.Projections()...)
 }
 
-func (r *Runner) leads(name string) bool {
+// Leads says whether this process leads a projection, and with it what only one process may do.
+func (r *Runner) Leads(name string) bool {
 	for _, p := range r.all {
 		if p.p.Name == name {
 			return p.leader.held.Load()
@@ -217,7 +218,7 @@ func (p *running) fail(err error) {
 func (p *running) remember(gen generation, why string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_, _ = p.Runner.pool.Exec(ctx, `UPDATE cis.generation SET stopped = $4 WHERE name = $1 AND version = $2 AND generation = $3`, gen.p.Name, gen.p.Version, gen.number, why)
+	_ = gen.set(ctx, p.Runner.pool, `stopped = $4`, why)
 }
 
 // Status is how far a projection has come.
