@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"projections": {"domain"},
 	"readapi":     {"domain", "projections"},
 	"notifier":    {"domain", "commands"},
+	"history":     {"domain", "commands", "ingest", "projections"},
 	"internal":    {"domain"},
 }
 

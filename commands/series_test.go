@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -233,6 +234,28 @@ func TestBounce(t *testing.T) {
 		recipientCase{Name: "once", Given: []recipient.Fact{suppressed}, When: suppress},
 		recipientCase{Name: "and restored", Given: []recipient.Fact{suppressed}, When: restore, Then: []recipient.Fact{recipient.RecipientRestored{Tenant: "default", RecipientID: "ann", By: "op"}}},
 		recipientCase{Name: "if it was suppressed", When: restore},
+	)
+	erase := func(mails ...string) commands.EraseRecipient {
+		return commands.EraseRecipient{Tenant: "default", RecipientID: "ann", Mails: mails, By: "op"}
+	}
+	erased := func(mails ...string) recipient.RecipientErased {
+		return recipient.RecipientErased{Tenant: "default", RecipientID: "ann", Mails: mails, By: "op"}
+	}
+	certify := commands.CertifyErasure{Tenant: "default", RecipientID: "ann", SHA256: "aa"}
+	certified := recipient.ErasureCertified{Tenant: "default", RecipientID: "ann", SHA256: "aa"}
+	many := make([]string, 5_001)
+	for i := range many {
+		many[i] = strconv.Itoa(i)
+	}
+	decidertest.Run(t, recipient.Evolve,
+		recipientCase{Name: "somebody is erased", When: erase("m1"), Then: []recipient.Fact{erased("m1")}},
+		recipientCase{Name: "once", Given: []recipient.Fact{erased("m1")}, When: erase("m1")},
+		recipientCase{Name: "without a mail", When: erase(), Then: []recipient.Fact{erased()}},
+		recipientCase{Name: "what came in since, too", Given: []recipient.Fact{erased("m1")}, When: erase("m1", "m2"), Then: []recipient.Fact{erased("m2")}},
+		recipientCase{Name: "no fact is too large", When: erase(many...), Then: []recipient.Fact{erased(many[:5_000]...), erased(many[5_000])}},
+		recipientCase{Name: "a certificate is recorded", Given: []recipient.Fact{erased()}, When: certify, Then: []recipient.Fact{certified}},
+		recipientCase{Name: "each once", Given: []recipient.Fact{erased(), certified}, When: certify},
+		recipientCase{Name: "and only of what was done", When: certify},
 	)
 	denied := commands.RequestInvite{Tenant: "default", Event: theEvent(created(friday)), EventUID: "e1", AttendeeID: "ann", Address: "ann@example.com", Origin: "api", Now: now, Standing: commands.Standing{Recipient: recipient.State{Suppressed: true}}}
 	decidertest.Run(t, invitation.Evolve, inviteCase{

@@ -210,6 +210,8 @@ func (p *ledgerPage) addEvent(rec facts.Recorded, fact event.Fact) {
 func (p *ledgerPage) addRecipient(fact recipient.Fact) {
 	yes, no := true, false
 	switch f := fact.(type) {
+	case recipient.RecipientErased:
+		p.silent[f.RecipientID] = silence{f.Tenant, &yes, &yes}
 	case recipient.RecipientSuppressed:
 		p.silent[f.RecipientID] = silence{f.Tenant, &yes, p.silent[f.RecipientID].unsubscribed}
 	case recipient.RecipientRestored:

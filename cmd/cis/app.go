@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -281,8 +280,6 @@ func (a *App) Close() {
 
 // Failed delivers the error of a part that cannot go on.
 func (a *App) Failed() <-chan error { return a.failed }
-
-func (a *App) outbox() string { return filepath.Join(a.cfg.Data, "outbox") }
 
 // publicURL is the base of links. Where CIS_HTTP left the port to the system, it is known only now.
 func (a *App) publicURL() string {

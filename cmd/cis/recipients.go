@@ -41,6 +41,7 @@ func newRecipients() *cobra.Command {
 		wants("resubscribe", "Record that they want them again", "gets invitations again", true),
 		blocks("block", "Record that somebody wants nothing of an organizer", "gets nothing of them any more", false),
 		blocks("unblock", "Record that they want it again", "gets their invitations again", true),
+		newRecipientsErase(),
 	)
 	return cmd
 }
@@ -128,8 +129,9 @@ func newRecipientsShow() *cobra.Command {
 					Address      string   `json:"address"`
 					Suppressed   bool     `json:"suppressed"`
 					Unsubscribed bool     `json:"unsubscribed"`
+					Erased       bool     `json:"erased"`
 					Blocked      []string `json:"blocked"`
-				}{strings.ToLower(args[0]), s.Suppressed, s.Unsubscribed, []string{}}
+				}{strings.ToLower(args[0]), s.Suppressed, s.Unsubscribed, s.Erased, []string{}}
 				for id := range s.Blocked {
 					o, err := h.Organizer(ctx, id)
 					if err != nil {
@@ -140,7 +142,7 @@ func newRecipientsShow() *cobra.Command {
 				if asJSON {
 					return printJSON(cmd.OutOrStdout(), shown)
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "suppressed: %v\nunsubscribed: %v\nblocked: %s\n", shown.Suppressed, shown.Unsubscribed, strings.Join(shown.Blocked, ", "))
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "suppressed: %v\nunsubscribed: %v\nerased: %v\nblocked: %s\n", shown.Suppressed, shown.Unsubscribed, shown.Erased, strings.Join(shown.Blocked, ", "))
 				return err
 			})
 		},

@@ -15,7 +15,7 @@ type Fact interface {
 }
 
 // Schema lists the facts of this package.
-var Schema = schema.New(RecipientSuppressed{}, RecipientRestored{}, RecipientUnsubscribed{}, RecipientResubscribed{}, OrganizerBlocked{}, OrganizerUnblocked{})
+var Schema = schema.New(RecipientSuppressed{}, RecipientRestored{}, RecipientUnsubscribed{}, RecipientResubscribed{}, OrganizerBlocked{}, OrganizerUnblocked{}, RecipientErased{}, ErasureCertified{})
 
 // Why somebody gets no mail.
 var (
@@ -23,6 +23,9 @@ var (
 	ErrUnsubscribed = &fault.Error{Kind: fault.Conflict, Code: "unsubscribed", Title: "this person wants no invitations"}
 	ErrBlocked      = &fault.Error{Kind: fault.Conflict, Code: "organizer-blocked", Title: "this person wants no invitations of this organizer"}
 )
+
+// ErrErased refuses what concerns somebody who was erased.
+var ErrErased = &fault.Error{Kind: fault.Conflict, Code: "person-erased", Title: "this person was erased: nothing is kept about them, and they cannot be invited"}
 
 // Complaint is the status of a suppression because somebody reported a mail as unwanted (RFC 5965).
 const Complaint = "complaint"
@@ -71,6 +74,31 @@ type OrganizerUnblocked struct {
 	By          string `json:"by"`
 }
 
+// RecipientErased: what is personal about them is to be unreadable for ever: the keys of theirs and of received mails that
+// name them are destroyed, also in copies of the keys that are brought back later. Nothing goes to them any more.
+type RecipientErased struct {
+	Tenant      string   `json:"tenant"`
+	RecipientID string   `json:"recipient_id"`
+	Mails       []string `json:"mails,omitempty"` // ids of the mails; those that were found later are in a fact of their own
+	By          string   `json:"by"`
+}
+
+// ErasureCertified: it was done. The certificate was given to who asked for it.
+type ErasureCertified struct {
+	Tenant      string `json:"tenant"`
+	RecipientID string `json:"recipient_id"`
+	SHA256      string `json:"sha256"` // of the certificate's bytes
+}
+
+// FactName is the stored name.
+func (RecipientErased) FactName() string { return "RecipientErased" }
+
+// FactName is the stored name.
+func (ErasureCertified) FactName() string { return "ErasureCertified" }
+
+func (RecipientErased) recipientFact()  {}
+func (ErasureCertified) recipientFact() {}
+
 // FactName is the stored name.
 func (RecipientSuppressed) FactName() string { return "RecipientSuppressed" }
 
@@ -98,6 +126,9 @@ func (OrganizerUnblocked) recipientFact()    {}
 
 // State is what a recipient's facts add up to.
 type State struct {
+	Erased       bool
+	ErasedMails  map[string]bool // that named them
+	Certified    string          // digest of the last certificate
 	Suppressed   bool
 	Unsubscribed bool
 	Blocked      map[string]bool // organizers
@@ -106,6 +137,8 @@ type State struct {
 // Refuses is why an organizer's mail does not go to them; nil if it does.
 func (s State) Refuses(organizerID string) *fault.Error {
 	switch {
+	case s.Erased:
+		return ErrErased
 	case s.Suppressed:
 		return ErrSuppressed
 	case s.Unsubscribed:
@@ -119,6 +152,17 @@ func (s State) Refuses(organizerID string) *fault.Error {
 // Evolve adds one fact.
 func Evolve(s State, fact Fact) State {
 	switch f := fact.(type) {
+	case RecipientErased:
+		mails := maps.Clone(s.ErasedMails)
+		if mails == nil {
+			mails = map[string]bool{}
+		}
+		for _, id := range f.Mails {
+			mails[id] = true
+		}
+		s.Erased, s.ErasedMails = true, mails
+	case ErasureCertified:
+		s.Certified = f.SHA256
 	case RecipientSuppressed:
 		s.Suppressed = true
 	case RecipientRestored:

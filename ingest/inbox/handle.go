@@ -15,6 +15,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/identity"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/mail"
+	"github.com/calendar-invite-server/cis/domain/recipient"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/ingest/itip"
 	"github.com/calendar-invite-server/cis/ingest/message"
@@ -58,7 +59,13 @@ func (w *Worker) handle(ctx context.Context, t task) (err error) {
 	if err != nil {
 		return err
 	}
-	return w.record(ctx, l, outcome)
+	if err := w.record(ctx, l, outcome); err != nil {
+		return err
+	}
+	if done, ok := outcome.(mail.MailHandled); ok && done.Reason == recipient.ErrErased.Code {
+		_, err = w.receiver.log.Vault().Destroy(ctx, l.MailID)
+	}
+	return err
 }
 
 // load brings what is known about the mail: from memory if it has just come, else from the log.
@@ -97,6 +104,10 @@ func (w *Worker) carryOut(ctx context.Context, l *letter) (schema.Fact, error) {
 	if l.msg, err = message.Parse(l.raw); err != nil {
 		l.proof = mail.MailAuthenticated{Tenant: l.Tenant, MailID: l.MailID, Verdict: mail.VerdictFail, Reason: "it has no header"}
 		return refused(done, itip.ErrUnreadable.With(err.Error())), nil
+	}
+	if erased, err := w.receiver.log.Vault().Destroyed(w.in.Keys.PersonID(l.Tenant, l.msg.FromAddress)); err != nil || erased {
+		l.proof = mail.MailAuthenticated{Tenant: l.Tenant, MailID: l.MailID, Verdict: mail.VerdictNone, Reason: recipient.ErrErased.Code}
+		return ignored(done, recipient.ErrErased), err
 	}
 	if l.msg.Report != nil { // reports come from the null sender, whom nothing can prove; the address they come to does
 		l.proof = mail.MailAuthenticated{Tenant: l.Tenant, MailID: l.MailID, Verdict: mail.VerdictNone}

@@ -60,6 +60,27 @@ func (h History) After(ctx context.Context, position uint64, limit int, keep fun
 	return list, to, err
 }
 
+// Each goes through all facts there are, in log order, and returns where the log ended.
+func (h History) Each(ctx context.Context, each func(Recorded) error) (end uint64, err error) {
+	err = h.Log.store.Follow(ctx, prefixes, 0, 1000, func(page eventstore.Page) error {
+		for _, r := range page.Records {
+			rec, err := Decode(r)
+			if err != nil {
+				return err
+			}
+			if err := each(rec); err != nil {
+				return err
+			}
+		}
+		end = page.Position
+		if page.CaughtUp {
+			return eventstore.ErrDone
+		}
+		return nil
+	})
+	return end, err
+}
+
 // Open returns a fact with what is personal in it readable.
 func (h History) Open(ctx context.Context, rec Recorded) (Recorded, error) {
 	opened, err := h.Log.Open(ctx, rec)

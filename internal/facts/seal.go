@@ -131,3 +131,21 @@ func Whose(recs []Recorded) []string {
 }
 
 func isNotFound(err error) bool { return errors.Is(err, eventstore.ErrStreamNotFound) }
+
+// Personal is a personal field of a fact, readable.
+type Personal struct{ Field, Whose, Text string }
+
+// Personal lists what is personal in a fact; nothing of who was erased.
+func (l *Log) Personal(ctx context.Context, rec Recorded) (list []Personal, err error) {
+	opened, err := l.Open(ctx, rec)
+	if err != nil {
+		return nil, err
+	}
+	v := reflect.ValueOf(opened)
+	for _, p := range plan(v.Type()) {
+		if text := v.FieldByIndex(p.index).String(); text != "" {
+			list = append(list, Personal{p.name, v.FieldByIndex(p.whose).String(), text})
+		}
+	}
+	return list, nil
+}

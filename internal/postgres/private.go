@@ -26,11 +26,13 @@ var ErrNoBinaries = errors.New("PostgreSQL's server binaries were not found: run
 
 // settings of a private server. Nothing in it is the only copy, so a commit need not wait for the disk: after a crash
 // the newest rows and the checkpoint that belongs to them are gone together and are read from the log again. What must
-// not be forgotten (a courier's claim) asks for synchronous_commit itself.
+// not be forgotten (a courier's claim) asks for synchronous_commit itself. Segments of the write-ahead log are not used
+// again, and errors are logged without the rows they are about: what was erased must be in neither.
 var settings = []string{
 	"listen_addresses=", "max_connections=100", "shared_buffers=256MB", "synchronous_commit=off", "wal_level=minimal",
 	"max_wal_senders=0", "max_wal_size=2GB", "checkpoint_timeout=15min", "jit=off", "log_min_messages=warning",
 	"random_page_cost=1.1", "autovacuum_naptime=10s", "log_checkpoints=off",
+	"wal_recycle=off", "log_error_verbosity=terse",
 }
 
 // Private is a PostgreSQL server of our own over a unix socket.

@@ -151,6 +151,28 @@ func (v *Vault) Open(ctx context.Context, subject, place string, sealed []byte) 
 	return open(key, place, sealed)
 }
 
+// Destroyed says whether there was a key for a subject that is no more.
+func (v *Vault) Destroyed(subject string) (bool, error) {
+	switch _, err := v.key(subject); {
+	case errors.Is(err, errNotYet), err == nil:
+		return false, nil
+	case errors.Is(err, ErrNoKey):
+		return true, nil
+	default:
+		return false, err
+	}
+}
+
+// Has says whether there is a key for a subject.
+func (v *Vault) Has(subject string) (bool, error) {
+	switch _, err := v.key(subject); {
+	case errors.Is(err, ErrNoKey):
+		return false, nil
+	default:
+		return err == nil, err
+	}
+}
+
 // Prepare makes keys for subjects in one go, so that the Seal calls that follow find them.
 func (v *Vault) Prepare(ctx context.Context, subjects ...string) error {
 	var missing []string

@@ -11,6 +11,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/member"
 	"github.com/calendar-invite-server/cis/domain/organizer"
+	"github.com/calendar-invite-server/cis/domain/recipient"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/facts"
 	"github.com/calendar-invite-server/cis/internal/projector"
@@ -23,8 +24,8 @@ var tables string
 // Projection keeps the tables attendee and person. It needs the log to open addresses and names.
 func Projection(log *facts.Log) projector.Projection {
 	return projector.Projection{
-		Name: "attendees", Version: 3, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix, organizer.StreamPrefix, member.StreamPrefix}, Tables: tables,
-		Reads:    []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.Bounced{}, invitation.InviteWithdrawn{}, organizer.OrganizerRegistered{}, member.RoleGranted{}},
+		Name: "attendees", Version: 4, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix, organizer.StreamPrefix, member.StreamPrefix, recipient.StreamPrefix}, Tables: tables,
+		Reads:    []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.Bounced{}, invitation.InviteWithdrawn{}, organizer.OrganizerRegistered{}, member.RoleGranted{}, recipient.RecipientErased{}},
 		Personal: []string{"person.address", "person.name", "comment.comment"},
 		Apply: func(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
 			return apply(ctx, log, tx, page)
@@ -67,6 +68,7 @@ type fold struct {
 	bounced   map[attendeeKey]bool
 	withdrawn map[attendeeKey]bool
 	people    map[string]person
+	erased    map[string]string // tenants of who was
 }
 
 func apply(ctx context.Context, log *facts.Log, tx projector.Tx, page []facts.Recorded) error {
@@ -76,7 +78,7 @@ func apply(ctx context.Context, log *facts.Log, tx projector.Tx, page []facts.Re
 	f := fold{
 		attendees: map[attendeeKey]*attendee{}, instances: map[instanceKey]instance{}, comments: map[attendeeKey]comment{}, bounced: map[attendeeKey]bool{},
 		withdrawn: map[attendeeKey]bool{},
-		people:    map[string]person{},
+		people:    map[string]person{}, erased: map[string]string{},
 	}
 	for _, rec := range page {
 		opened, err := log.Open(ctx, rec)
@@ -87,6 +89,7 @@ func apply(ctx context.Context, log *facts.Log, tx projector.Tx, page []facts.Re
 		f.add(rec)
 	}
 	batch := &pgx.Batch{}
+	f.queueErased(batch, tx.Tables)
 	f.queuePeople(batch, tx.Tables)
 	for k := range f.withdrawn { // before what came after
 		for _, table := range []string{"attendee", "instance", "comment"} {
@@ -129,6 +132,8 @@ func (f *fold) add(rec facts.Recorded) {
 			}
 		}
 		f.withdrawn[key] = true
+	case recipient.RecipientErased:
+		f.erase(fact.Tenant, fact.RecipientID)
 	case invitation.Bounced:
 		f.bounced[attendeeKey{fact.EventUID, fact.AttendeeID}] = true
 	}
@@ -136,7 +141,7 @@ func (f *fold) add(rec facts.Recorded) {
 
 func (f *fold) answer(rec facts.Recorded, fact invitation.RsvpReceived) {
 	key := attendeeKey{fact.EventUID, fact.AttendeeID}
-	if fact.Comment != "" {
+	if _, erased := f.erased[fact.AttendeeID]; fact.Comment != "" && !erased {
 		f.comments[key] = comment{fact.Tenant, fact.Comment}
 	}
 	if fact.Instance != "" {
@@ -160,6 +165,27 @@ func (f *fold) answer(rec facts.Recorded, fact invitation.RsvpReceived) {
 	}
 }
 
+// erase forgets what is personal of somebody whose key was still there when it was read.
+func (f *fold) erase(tenant, id string) {
+	delete(f.people, id)
+	for k := range f.comments {
+		if k.person == id {
+			delete(f.comments, k)
+		}
+	}
+	f.erased[id] = tenant
+}
+
+// queueErased removes what is personal of who was erased. What was recorded while their key was being destroyed adds
+// nothing: they are remembered.
+func (f *fold) queueErased(batch *pgx.Batch, t projector.Tables) {
+	for id, tenant := range f.erased {
+		batch.Queue(t.SQL(`INSERT INTO @.erased (tenant, id) VALUES ($1, $2) ON CONFLICT DO NOTHING`), tenant, id)
+		batch.Queue(t.SQL(`DELETE FROM @.person WHERE id = $1`), id)
+		batch.Queue(t.SQL(`DELETE FROM @.comment WHERE person_id = $1`), id)
+	}
+}
+
 // queueRest writes what few attendees have.
 func (f *fold) queueRest(batch *pgx.Batch, t projector.Tables) {
 	for k, i := range f.instances {
@@ -170,7 +196,8 @@ func (f *fold) queueRest(batch *pgx.Batch, t projector.Tables) {
 	}
 	for k, c := range f.comments {
 		batch.Queue(t.SQL(`
-			INSERT INTO @.comment (event_uid, person_id, comment, tenant) VALUES ($1, $2, $3, $4)
+			INSERT INTO @.comment (event_uid, person_id, comment, tenant)
+			SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT FROM @.erased WHERE id = $2)
 			ON CONFLICT (event_uid, person_id) DO UPDATE SET comment = excluded.comment`), k.uid, k.person, c.text, c.tenant)
 	}
 	for k := range f.bounced {
@@ -180,7 +207,7 @@ func (f *fold) queueRest(batch *pgx.Batch, t projector.Tables) {
 
 // person keeps the latest address and name; an erased person has neither.
 func (f *fold) person(id string, p person) {
-	if p.address != "" {
+	if _, erased := f.erased[id]; p.address != "" && !erased {
 		f.people[id] = p
 	}
 }
@@ -201,7 +228,8 @@ func (f *fold) queuePeople(batch *pgx.Batch, t projector.Tables) {
 	}
 	batch.Queue(t.SQL(`
 		INSERT INTO @.person AS p (tenant, id, address, name)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n (tenant, id, address, name)
+		WHERE NOT EXISTS (SELECT FROM @.erased AS e WHERE e.id = n.id)
 		ON CONFLICT (id) DO UPDATE SET address = excluded.address, name = CASE WHEN excluded.name = '' THEN p.name ELSE excluded.name END`),
 		tenants, ids, addresses, people)
 }

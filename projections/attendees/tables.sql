@@ -40,3 +40,8 @@ CREATE TABLE @.person (
 	address text NOT NULL,
 	name    text NOT NULL
 );
+-- Who was erased: nothing personal is written about them again.
+CREATE TABLE @.erased (
+	tenant text NOT NULL,
+	id     text NOT NULL PRIMARY KEY
+);
