@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/commands"
+	"github.com/calendar-invite-server/cis/history/proof"
 	"github.com/calendar-invite-server/cis/ingest/bulk"
 	"github.com/calendar-invite-server/cis/ingest/imappoll"
 	"github.com/calendar-invite-server/cis/ingest/inbox"
@@ -45,6 +46,7 @@ type App struct {
 	worker    *inbox.Worker
 	bulk      *bulk.Worker
 	couriers  *notifier.Couriers
+	notary    *proof.Notary
 	feed      *cloudevent.Feed
 	webhooks  *webhooks.Sender
 	api       *httpapi.API
@@ -153,6 +155,16 @@ func (a *App) wire() (err error) {
 	})
 	a.runner = projector.New(a.pool, a.store, a.logID, a.log, append(projections.All(a.facts), todo, table, ledger, hooks)...)
 	a.registry.MustRegister(a.runner.Collector())
+	if a.notary, err = a.parts.notary(); err != nil {
+		return err
+	}
+	a.notary.Measure(a.registry)
+	if a.cfg.CheckpointURL != "" {
+		a.notary.Publish = append(a.notary.Publish, postCheckpoint(a.cfg.CheckpointURL))
+	}
+	if a.cfg.CheckpointMail != "" {
+		a.notary.Publish = append(a.notary.Publish, a.cfg.mailCheckpoint(a.transport))
+	}
 	if err := a.doors(book); err != nil {
 		return err
 	}
@@ -197,6 +209,9 @@ func (a *App) run() {
 	background("inbox", a.worker.Run)
 	background("bulk", a.bulk.Run)
 	background("couriers", a.couriers.Run)
+	if a.cfg.CheckpointMinutes > 0 {
+		background("proof", a.notary.Run)
+	}
 	background("live updates", a.feed.Run)
 	background("webhooks", a.webhooks.Run)
 	if a.private != nil {

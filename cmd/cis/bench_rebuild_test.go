@@ -12,6 +12,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/domain/tenant"
+	"github.com/calendar-invite-server/cis/history/proof"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/calendar-invite-server/cis/projections/statistics"
@@ -73,6 +74,20 @@ func BenchmarkRebuild(b *testing.B) {
 	rebuild("live-attendees", "attendees")
 	rebuild("live-together", models...)
 	answers, rate, slowest := live()
+	begin = time.Now()
+	_, err = s.app.notary.Sign(ctx)
+	check(b, err)
+	b.ReportMetric(facts/time.Since(begin).Seconds(), "sign/s")
+	tree, err := proof.OpenTree(s.app.notary.Dir, s.app.logID, false)
+	check(b, err)
+	defer tree.Close()
+	begin = time.Now()
+	report, err := proof.Verify(ctx, proof.FromStore(s.app.store), s.app.notary.Key, tree, nil, func(int64) {})
+	check(b, err)
+	b.ReportMetric(float64(report.Records)/time.Since(begin).Seconds(), "proof-verify/s")
+	if len(report.Findings) > 0 {
+		b.Errorf("%+v", report.Findings[0])
+	}
 	b.ReportMetric(rate, "live-answers/s")
 	b.ReportMetric(float64(slowest.Milliseconds()), "live-slowest-read-ms")
 	b.ReportMetric(ceiling, "read/s")

@@ -80,6 +80,10 @@ type Config struct {
 	HookPauses   []time.Duration
 	ACME         bool
 
+	CheckpointMinutes int
+	CheckpointURL     string
+	CheckpointMail    string
+
 	ACMEEmail, ACMEDirectory string
 	OIDCIssuer               string
 	OIDCClient               string
@@ -214,6 +218,7 @@ func readConfig(lookup func(string) string) (*Config, []setting, error) {
 		e.bad("CIS_VAULT_URL", "this version does not do that yet; unset it, so that nobody relies on it")
 	}
 	c.readMails(e)
+	c.readProof(e)
 	c.readAPI(e)
 	c.readProxies(e)
 	c.LogLevel = c.readLevel(e)
@@ -250,6 +255,16 @@ func (c *Config) readMails(e *environment) {
 	var err error
 	if c.templates, err = notifier.LoadTemplates(c.Templates); err != nil {
 		e.bad("CIS_TEMPLATES", "%v", err)
+	}
+}
+
+// readProof reads how often the log is signed, and who is told.
+func (c *Config) readProof(e *environment) {
+	c.CheckpointMinutes = e.number("CIS_CHECKPOINT_MINUTES", 5, "how often all that is in the log is signed, if there is anything new; 0: never")
+	c.CheckpointURL = e.url("CIS_CHECKPOINT_URL", "where each signed checkpoint is posted, as text/plain, so that nobody here can change the log unnoticed; empty: nowhere")
+	c.CheckpointMail = e.get("CIS_CHECKPOINT_MAIL", "", "address that is mailed one a day; empty: nobody")
+	if c.CheckpointMail != "" && !address.Valid(c.CheckpointMail) {
+		e.bad("CIS_CHECKPOINT_MAIL", "%q is not a mail address", c.CheckpointMail)
 	}
 }
 

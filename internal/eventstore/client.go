@@ -138,6 +138,21 @@ func (c *Client) ReadStream(ctx context.Context, stream string, from uint64) ([]
 	}
 }
 
+// ReadLast returns a stream's last record. It fails with [ErrStreamNotFound].
+func (c *Client) ReadLast(ctx context.Context, stream string) (Recorded, error) {
+	list, err := call(ctx, c, "read "+stream, func(ctx context.Context) ([]Recorded, error) {
+		rs, err := c.db.ReadStream(ctx, stream, esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}}, 1)
+		return collect(rs, err)
+	})
+	if err == nil && len(list) == 0 {
+		err = ErrStreamNotFound
+	}
+	if err != nil {
+		return Recorded{}, err
+	}
+	return list[0], nil
+}
+
 // ReadAll returns up to n records of the whole log at and behind a position, system records included.
 func (c *Client) ReadAll(ctx context.Context, from uint64, n int) ([]Recorded, error) {
 	return call(ctx, c, "read $all", func(ctx context.Context) ([]Recorded, error) {

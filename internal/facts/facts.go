@@ -77,6 +77,10 @@ var prefixes = func() (all []string) {
 	return all
 }()
 
+// Streams are how the names of all streams begin that the log's records are in: those of facts, and those of the bytes of
+// messages.
+func Streams() []string { return append(slices.Clone(prefixes), mail.RawStreamPrefix) }
+
 // StoredNames lists the names under which facts stand in logs: the given ones, or, without any, all that streams with the
 // given prefixes may hold.
 func StoredNames(given []schema.Fact, streams []string) (names []string) {

@@ -5,6 +5,7 @@ package secret
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/ed25519"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
@@ -27,6 +28,7 @@ type Keys struct {
 	id    []byte
 	token []byte
 	wrap  []byte
+	sign  []byte
 }
 
 // New derives the keys from a secret of at least 32 characters.
@@ -41,7 +43,7 @@ func New(secret string) (Keys, error) {
 		}
 		return key
 	}
-	return Keys{id: derive("id"), token: derive("token"), wrap: derive("wrap")}, nil
+	return Keys{id: derive("id"), token: derive("token"), wrap: derive("wrap"), sign: derive("sign")}, nil
 }
 
 // FromFile reads the secret at path, making one if the file is missing.
@@ -83,6 +85,9 @@ func (k Keys) Fingerprint() string { return hex.EncodeToString(mac(k.id, "finger
 
 // Wrapping is the key that wraps the keys in the vault.
 func (k Keys) Wrapping() []byte { return k.wrap }
+
+// Signing is the key that the log's checkpoints are signed with.
+func (k Keys) Signing() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(k.sign) }
 
 // PersonID is the id of the person behind a mail address, within a tenant. Case does not matter.
 func (k Keys) PersonID(tenant, address string) string {
