@@ -15,6 +15,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/identity"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/key"
+	"github.com/calendar-invite-server/cis/domain/logbook"
 	"github.com/calendar-invite-server/cis/domain/mail"
 	"github.com/calendar-invite-server/cis/domain/member"
 	"github.com/calendar-invite-server/cis/domain/notice"
@@ -94,6 +95,11 @@ func (h *Handler) ForNotice(ctx context.Context, meta Meta, c Command[notice.Sta
 // ForRecipient carries out a command about a recipient.
 func (h *Handler) ForRecipient(ctx context.Context, meta Meta, c Command[recipient.State, recipient.Fact]) (Done, error) {
 	return handle(ctx, h, meta, recipient.Evolve, c)
+}
+
+// ForLog carries out a command about the log itself.
+func (h *Handler) ForLog(ctx context.Context, meta Meta, c Command[logbook.State, logbook.Fact]) (Done, error) {
+	return handle(ctx, h, meta, logbook.Evolve, c)
 }
 
 // ForMail carries out a command about a received mail.

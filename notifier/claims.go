@@ -64,10 +64,10 @@ func (c claims) claim(ctx context.Context, prompt bool, n int, lease time.Durati
 // What of an event's rows is owed. A change waits until it is settled; who was never told gets it with the invitation. A
 // suspended organizer's invitations wait, as does a paused table.
 const (
-	owes = `m.told < e.revision AND (m.kind = 'invite' OR m.told < 1)
+	owes = `NOT m.fenced AND m.told < e.revision AND (m.kind = 'invite' OR m.told < 1)
 		AND NOT (e.held AND NOT e.cancelled AND m.kind = 'invite') AND NOT EXISTS (SELECT FROM @.paused AS p WHERE p.bulk = m.bulk)`
 	owesContent  = owes + ` AND (m.told = 0 OR e.settled <= now())`
-	owesReminder = `m.kind = 'invite' AND m.reminded < e.reminder AND m.opened < e.reminder_at AND m.told >= e.revision AND NOT e.held`
+	owesReminder = `NOT m.fenced AND m.kind = 'invite' AND m.reminded < e.reminder AND m.opened < e.reminder_at AND m.told >= e.revision AND NOT e.held`
 )
 
 // claimRows leases up to share rows of each event.

@@ -8,6 +8,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/bulk"
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
+	"github.com/calendar-invite-server/cis/domain/logbook"
 	"github.com/calendar-invite-server/cis/domain/notice"
 	"github.com/calendar-invite-server/cis/domain/organizer"
 	"github.com/calendar-invite-server/cis/domain/recipient"
@@ -76,12 +77,12 @@ type silence struct {
 // the first one that was not.
 func Projection(window time.Duration, wake func(caughtUp bool)) projector.Projection {
 	return projector.Projection{
-		Name: "ledger", Version: 4, Tables: ledgerTables,
+		Name: "ledger", Version: 5, Tables: ledgerTables,
 		Apply: func(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
 			return applyLedger(ctx, tx, page, window)
 		},
 		Prefixes: []string{
-			event.StreamPrefix, invitation.StreamPrefix, notice.StreamPrefix, recipient.StreamPrefix, organizer.StreamPrefix, bulk.StreamPrefix,
+			event.StreamPrefix, invitation.StreamPrefix, notice.StreamPrefix, recipient.StreamPrefix, organizer.StreamPrefix, bulk.StreamPrefix, logbook.Stream,
 		},
 		Working: []projector.Working{
 			// A courier settles what is over without a fact: told may be ahead of what the log says.
@@ -95,19 +96,33 @@ func Projection(window time.Duration, wake func(caughtUp bool)) projector.Projec
 }
 
 func applyLedger(ctx context.Context, tx projector.Tx, page []facts.Recorded, window time.Duration) error {
-	p := ledgerPage{
+	batch := &pgx.Batch{}
+	p := newLedgerPage(window)
+	for _, rec := range page {
+		if fact, ok := rec.Fact.(logbook.Fact); ok { // about all rows there are by then
+			p.queue(batch, tx.Tables)
+			p = newLedgerPage(window)
+			queueFence(batch, tx.Tables, rec, fact)
+			continue
+		}
+		p.add(rec)
+	}
+	p.queue(batch, tx.Tables)
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+func newLedgerPage(window time.Duration) *ledgerPage {
+	return &ledgerPage{
 		window: window, events: map[string]*eventChange{}, opened: map[mailKey]opening{}, told: map[mailKey]int{}, again: map[mailKey]bool{}, minded: map[mailKey]int{},
 		silent: map[string]silence{}, blocked: map[[2]string]bool{}, organizers: map[string]string{}, suspended: map[string]bool{}, paused: map[string]bool{},
 		days: map[time.Time]int64{},
 	}
-	for _, rec := range page {
-		p.add(rec)
-	}
-	batch := &pgx.Batch{}
-	p.queueEvents(batch, tx.Tables)
-	p.queueMails(batch, tx.Tables)
-	p.queuePeople(batch, tx.Tables)
-	return tx.SendBatch(ctx, batch).Close()
+}
+
+func (p *ledgerPage) queue(batch *pgx.Batch, t projector.Tables) {
+	p.queueEvents(batch, t)
+	p.queueMails(batch, t)
+	p.queuePeople(batch, t)
 }
 
 // add is the table of what each fact means to the ledger.

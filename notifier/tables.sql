@@ -33,6 +33,7 @@ CREATE TABLE @.mail (
 	told        int         NOT NULL, -- the content revision they know, or cannot be told
 	reminded    int         NOT NULL DEFAULT 0, -- number of the last reminder they had
 	opened      bigint      NOT NULL DEFAULT 0, -- where in the log the row begins
+	fenced      boolean     NOT NULL DEFAULT false, -- owed before the log was brought back: it may have been sent since
 	bulk        text        NOT NULL DEFAULT '', -- the table of people that asked; -: something else that is no single request
 	prompt      boolean     NOT NULL GENERATED ALWAYS AS (kind <> 'invite' OR told = 0 AND bulk = '') STORED,
 	attempts    int         NOT NULL DEFAULT 0, -- failed ones since the last success

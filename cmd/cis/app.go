@@ -153,7 +153,7 @@ func (a *App) wire() (err error) {
 		Pool: a.pool, Handler: a.handler, Feed: a.feed, Private: a.cfg.PrivateHooks, Log: a.log, Registry: a.registry, List: a.endpoints,
 		Leading: func() bool { return a.runner.Leads("webhooks") }, Pauses: a.cfg.HookPauses,
 	})
-	a.runner = projector.New(a.pool, a.store, a.logID, a.log, append(projections.All(a.facts), todo, table, ledger, hooks)...)
+	a.runner = projector.New(a.pool, a.store, a.place, a.log, append(projections.All(a.facts), todo, table, ledger, hooks)...)
 	a.registry.MustRegister(a.runner.Collector())
 	if a.notary, err = a.parts.notary(); err != nil {
 		return err

@@ -78,7 +78,7 @@ func BenchmarkRebuild(b *testing.B) {
 	_, err = s.app.notary.Sign(ctx)
 	check(b, err)
 	b.ReportMetric(facts/time.Since(begin).Seconds(), "sign/s")
-	tree, err := proof.OpenTree(s.app.notary.Dir, s.app.logID, false)
+	tree, err := proof.OpenTree(s.app.notary.Dir, s.app.place, false)
 	check(b, err)
 	defer tree.Close()
 	begin = time.Now()

@@ -276,7 +276,7 @@ func BenchmarkInvites(b *testing.B) {
 	}))
 	requested := time.Since(begin)
 	for recorded := 0; recorded < n; time.Sleep(10 * time.Millisecond) {
-		check(b, s.app.pool.QueryRow(ctx, `SELECT count(*) FROM p_ledger_v4_g1.mail WHERE kind = 'invite' AND subject = $1 AND told = 1`, uid).Scan(&recorded))
+		check(b, s.app.pool.QueryRow(ctx, `SELECT count(*) FROM p_ledger_v5_g1.mail WHERE kind = 'invite' AND subject = $1 AND told = 1`, uid).Scan(&recorded))
 	}
 	recorded := time.Since(begin)
 	if sent := s.sink.Count() - before; sent != n {

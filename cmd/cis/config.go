@@ -451,11 +451,7 @@ func (c *Config) keys() (secret.Keys, error) {
 	if c.Secret != "" {
 		return secret.New(c.Secret)
 	}
-	path := c.SecretFile
-	if path == "" {
-		path = filepath.Join(c.Data, "secret")
-	}
-	return secret.FromFile(path)
+	return secret.FromFile(c.secretFile())
 }
 
 func (c *Config) book() address.Book { return address.NewBook(c.Domain, c.RSVP) }

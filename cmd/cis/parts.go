@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/commands"
+	"github.com/calendar-invite-server/cis/history/backup"
 	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/eventstore/embedded"
@@ -33,6 +34,7 @@ type parts struct {
 	facts   *facts.Log
 	store   *eventstore.Client
 	logID   string
+	place   string // the log, in this store: what positions belong to
 	pool    *pgxpool.Pool
 	private *postgres.Private
 	own     bool // the embedded store is ours
@@ -69,6 +71,9 @@ func openLog(ctx context.Context, cfg *Config, log *slog.Logger) (_ *parts, err 
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("CIS_DATA: %w", err)
 	}
+	if _, err := os.Lstat(filepath.Join(cfg.Data, backup.Staged)); err == nil {
+		return nil, fmt.Errorf("a restore into %s was interrupted: run `cis restore` again", cfg.Data)
+	}
 	if p.keys, err = cfg.keys(); err != nil {
 		return nil, err
 	}
@@ -90,7 +95,7 @@ func openLog(ctx context.Context, cfg *Config, log *slog.Logger) (_ *parts, err 
 	p.facts = facts.NewLog(p.store, v)
 	opening, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	p.logID, err = p.facts.OpenLog(opening, p.keys.Fingerprint())
+	p.logID, p.place, err = p.facts.OpenLog(opening, p.keys.Fingerprint())
 	return p, err
 }
 

@@ -44,7 +44,7 @@ by the command itself. Readers and mail go on meanwhile.`,
 func (p *parts) keeper() *projector.Keeper {
 	all := append(projections.All(p.facts),
 		inbox.Projection(nil), bulk.Projection(nil), notifier.Projection(time.Duration(p.cfg.Window)*time.Second, nil), webhooks.Projection())
-	return projector.NewKeeper(p.pool, p.store, p.logID, p.log, all...)
+	return projector.NewKeeper(p.pool, p.store, p.place, p.log, all...)
 }
 
 // withOverview runs a command that shows how the projections are.

@@ -26,7 +26,7 @@ import (
 func (p *parts) notary() (*proof.Notary, error) {
 	key, err := proof.NewKey(p.logID, p.keys.Signing())
 	return &proof.Notary{
-		Log: p.facts, LogID: p.logID, Key: key, Dir: filepath.Join(p.cfg.Data, "proof"),
+		Log: p.facts, LogID: p.place, Key: key, Dir: filepath.Join(p.cfg.Data, "proof"),
 		Every: time.Duration(p.cfg.CheckpointMinutes) * time.Minute, Logger: p.log,
 	}, err
 }

@@ -48,7 +48,7 @@ func TestReminders(t *testing.T) {
 	})
 	time.Sleep(1500 * time.Millisecond) // another look or two
 	var owed int                        // nobody is looked at for ever
-	if err := p.app.pool.QueryRow(p.ctx, `SELECT count(*) FROM p_ledger_v4_g1.queue WHERE due < 'infinity'`).Scan(&owed); err != nil || owed != 0 {
+	if err := p.app.pool.QueryRow(p.ctx, `SELECT count(*) FROM p_ledger_v5_g1.queue WHERE due < 'infinity'`).Scan(&owed); err != nil || owed != 0 {
 		t.Errorf("%d queues are not empty, %v", owed, err)
 	}
 	if len(p.sink.Mails(off)) != 1 {

@@ -251,7 +251,7 @@ func TestSenderLater(t *testing.T) {
 	p.send("organizer.example", ev.Organizer, ev.To, clientmail.GoogleRequest(ev))
 	eventually(t, p.ctx, "a first attempt", func() error {
 		var attempts int
-		tables := "p_inbox_v2_g1"
+		tables := "p_inbox_v3_g1"
 		err := p.app.pool.QueryRow(p.ctx, "SELECT coalesce(max(attempts), 0) FROM "+tables+".todo WHERE due > now()").Scan(&attempts)
 		if err == nil && attempts == 0 {
 			err = fmt.Errorf("not tried yet")

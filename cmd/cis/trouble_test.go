@@ -377,7 +377,7 @@ func TestPoison(t *testing.T) {
 		t.Helper()
 		eventually(t, ctx, want, func() error {
 			var n int
-			err := s.app.pool.QueryRow(ctx, `SELECT count(*) FROM p_inbox_v2_g1.todo WHERE mail_id = $1 AND `+want, id).Scan(&n)
+			err := s.app.pool.QueryRow(ctx, `SELECT count(*) FROM p_inbox_v3_g1.todo WHERE mail_id = $1 AND `+want, id).Scan(&n)
 			if err == nil && n == 0 {
 				err = errors.New("not yet")
 			}
@@ -385,7 +385,7 @@ func TestPoison(t *testing.T) {
 		})
 	}
 	state("attempts = 1 AND due > now()")
-	if _, err := s.app.pool.Exec(ctx, `UPDATE p_inbox_v2_g1.todo SET attempts = 11, due = '-infinity' WHERE mail_id = $1`, id); err != nil { // an hour later
+	if _, err := s.app.pool.Exec(ctx, `UPDATE p_inbox_v3_g1.todo SET attempts = 11, due = '-infinity' WHERE mail_id = $1`, id); err != nil { // an hour later
 		t.Fatal(err)
 	}
 	s.app.worker.Wake()

@@ -1,7 +1,13 @@
-// Package logbook is what the log says about itself: which log it is, and signed statements about all that is in it.
+// Package logbook is what the log says about itself: which log it is, signed statements about all that is in it, and that
+// it was brought back from a backup.
 package logbook
 
-import "github.com/calendar-invite-server/cis/domain/schema"
+import (
+	"time"
+
+	"github.com/calendar-invite-server/cis/domain/fault"
+	"github.com/calendar-invite-server/cis/domain/schema"
+)
 
 const (
 	// Stream holds the log's first fact. The names of all streams of this package begin with it.
@@ -10,8 +16,17 @@ const (
 	Checkpoints = "log-checkpoints"
 )
 
+// Fact is something that happened to the log.
+type Fact interface {
+	schema.Fact
+	logFact()
+}
+
 // Schema lists the facts of this package.
-var Schema = schema.New(LogOpened{}, CheckpointSigned{})
+var Schema = schema.New(LogOpened{}, CheckpointSigned{}, LogRestored{}, OwedReleased{}, LogMoved{})
+
+// ErrNoFence says that nothing is held.
+var ErrNoFence = &fault.Error{Kind: fault.Conflict, Code: "fence-missing", Title: "nothing is held: the log was not brought back from a backup, or everything was released"}
 
 // LogOpened is the first fact of every log: which log it is, and which key made the ids in it. A start with another
 // key or against another log is refused instead of mixing ids.
@@ -27,8 +42,70 @@ type CheckpointSigned struct {
 	Note string `json:"note"` // C2SP tlog-checkpoint: the same, signed
 }
 
+// LogRestored is a fence: the log was brought back from a backup. What stands owed before it may have been sent and done
+// after the backup was made, which the log cannot know; so it is held until somebody has looked.
+type LogRestored struct {
+	Taken time.Time `json:"taken,omitzero"` // when the backup was made; zero: nobody knows
+	By    string    `json:"by"`
+}
+
+// What a fence holds.
+const (
+	Mails  = "mails"  // to be sent
+	Inbox  = "inbox"  // received, not handled
+	Tables = "tables" // of people, not worked off
+)
+
+// OwedReleased: what a fence holds goes on, or is dropped as if it had been sent.
+type OwedReleased struct {
+	What    string `json:"what,omitempty"`    // empty: everything
+	Kind    string `json:"kind,omitempty"`    // of mails; empty: all
+	Subject string `json:"subject,omitempty"` // of mails: an event, or what a notice is about; empty: all
+	Drop    bool   `json:"drop,omitempty"`    // mails only
+	By      string `json:"by"`
+}
+
+// LogMoved: from here on the log is in another store, where positions are others.
+type LogMoved struct {
+	By string `json:"by"`
+}
+
 // FactName is the stored name.
 func (LogOpened) FactName() string { return "LogOpened" }
 
 // FactName is the stored name.
 func (CheckpointSigned) FactName() string { return "CheckpointSigned" }
+
+// FactName is the stored name.
+func (LogRestored) FactName() string { return "LogRestored" }
+
+// FactName is the stored name.
+func (OwedReleased) FactName() string { return "OwedReleased" }
+
+// FactName is the stored name.
+func (LogMoved) FactName() string { return "LogMoved" }
+
+func (LogOpened) logFact()        {}
+func (CheckpointSigned) logFact() {}
+func (LogRestored) logFact()      {}
+func (OwedReleased) logFact()     {}
+func (LogMoved) logFact()         {}
+
+// State is what the facts of [Stream] add up to.
+type State struct {
+	Fenced bool // something may be held
+	Moved  int  // how often the log changed stores
+}
+
+// Evolve adds one fact.
+func Evolve(s State, fact Fact) State {
+	switch f := fact.(type) {
+	case LogRestored:
+		s.Fenced = true
+	case OwedReleased:
+		s.Fenced = s.Fenced && f != OwedReleased{By: f.By}
+	case LogMoved:
+		s.Moved++
+	}
+	return s
+}

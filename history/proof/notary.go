@@ -25,7 +25,7 @@ var (
 // Notary keeps the tree in step with the log, and signs.
 type Notary struct {
 	Log     *facts.Log
-	LogID   string
+	LogID   string // in this store: what positions belong to
 	Key     Key
 	Dir     string        // of the tree
 	Every   time.Duration // how often it signs, if there is anything new

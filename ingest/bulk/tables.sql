@@ -11,6 +11,7 @@ CREATE TABLE @.bulk (
 	suppressed  int         NOT NULL DEFAULT 0,
 	paused      boolean     NOT NULL DEFAULT false,
 	stopped     boolean     NOT NULL DEFAULT false,
+	fenced      boolean     NOT NULL DEFAULT false, -- begun before the log was brought back: it may have gone further since
 	finished    timestamptz,
 	started     timestamptz NOT NULL,
 	due         timestamptz NOT NULL DEFAULT '-infinity',

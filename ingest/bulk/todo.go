@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/domain/bulk"
+	"github.com/calendar-invite-server/cis/domain/logbook"
 	"github.com/calendar-invite-server/cis/internal/facts"
 	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/jackc/pgx/v5"
@@ -18,7 +19,7 @@ var tables string
 // Projection keeps what there is to work off. wake is called after every page.
 func Projection(wake func(caughtUp bool)) projector.Projection {
 	return projector.Projection{
-		Name: "bulk", Version: 1, Prefixes: []string{bulk.StreamPrefix}, Tables: tables, Apply: projector.PerFact(queue),
+		Name: "bulk", Version: 2, Prefixes: []string{bulk.StreamPrefix, logbook.Stream}, Tables: tables, Apply: projector.PerFact(queue),
 		Working: []projector.Working{{Table: "bulk", Kept: []string{"attempts", "due", "lease_until", "lease_owner"}}},
 		Applied: func(_ uint64, caughtUp bool) { wake(caughtUp) },
 	}
@@ -46,6 +47,12 @@ func queue(batch *pgx.Batch, t projector.Tables, rec facts.Recorded) {
 		set(f.BulkID, `stopped = true, paused = false, due = '-infinity', lease_until = '-infinity'`)
 	case bulk.BulkFinished:
 		set(f.BulkID, `finished = $2`, rec.Created)
+	case logbook.LogRestored:
+		batch.Queue(t.SQL(`UPDATE @.bulk SET fenced = true WHERE finished IS NULL`))
+	case logbook.OwedReleased:
+		if f.What == "" || f.What == logbook.Tables {
+			batch.Queue(t.SQL(`UPDATE @.bulk SET fenced = false, due = '-infinity' WHERE fenced`))
+		}
 	}
 }
 
@@ -91,7 +98,7 @@ func (l todo) claim(ctx context.Context) (tasks []task, err error) {
 	err = l.serving.Work(ctx, func(tx pgx.Tx, t projector.Tables) error {
 		rows, err := tx.Query(ctx, t.SQL(`
 		UPDATE @.bulk SET lease_until = now() + $1, lease_owner = $2, attempts = attempts + 1 WHERE bulk_id = (
-			SELECT bulk_id FROM @.bulk WHERE finished IS NULL AND (NOT paused OR stopped) AND due <= now() AND (lease_until <= now() OR $3 AND lease_owner <> $2)
+			SELECT bulk_id FROM @.bulk WHERE finished IS NULL AND (NOT paused OR stopped) AND NOT fenced AND due <= now() AND (lease_until <= now() OR $3 AND lease_owner <> $2)
 			ORDER BY started LIMIT 1 FOR UPDATE SKIP LOCKED)
 		RETURNING bulk_id, tenant, attempts`), lease, l.owner, l.alone)
 		if err == nil {
@@ -100,6 +107,16 @@ func (l todo) claim(ctx context.Context) (tasks []task, err error) {
 		return err
 	})
 	return tasks, err
+}
+
+// Fenced counts tables that are held since the log was brought back, of all tenants.
+func Fenced(ctx context.Context, pool *pgxpool.Pool) (n int, err error) {
+	t, err := projector.NewServing(pool, Projection(nil)).Tables(ctx)
+	if err != nil {
+		return 0, err
+	}
+	err = pool.QueryRow(ctx, t.SQL(`SELECT count(*) FROM @.bulk WHERE fenced AND finished IS NULL`)).Scan(&n)
+	return n, err
 }
 
 // keep renews a lease: there is progress.

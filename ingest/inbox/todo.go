@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/logbook"
 	"github.com/calendar-invite-server/cis/domain/mail"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/facts"
@@ -25,6 +26,7 @@ CREATE TABLE @.todo (
 	received    timestamptz NOT NULL,
 	held        text        NOT NULL DEFAULT '', -- why somebody must decide first
 	released    boolean     NOT NULL DEFAULT false, -- somebody vouched for it
+	fenced      boolean     NOT NULL DEFAULT false, -- received before the log was brought back: it may have been handled since
 	attempts    int         NOT NULL DEFAULT 0,
 	due         timestamptz NOT NULL DEFAULT '-infinity',
 	lease_until timestamptz NOT NULL DEFAULT '-infinity',
@@ -44,9 +46,9 @@ CREATE INDEX ON @.event (token);`
 // Projection is the to-do list: mails received minus mails handled. wake is called after every page.
 func Projection(wake func(caughtUp bool)) projector.Projection {
 	return projector.Projection{
-		Name: "inbox", Version: 2, Prefixes: []string{mail.StreamPrefix, event.StreamPrefix}, Tables: todoTables, Apply: apply,
+		Name: "inbox", Version: 3, Prefixes: []string{mail.StreamPrefix, event.StreamPrefix, logbook.Stream}, Tables: todoTables, Apply: apply,
 		Reads: []schema.Fact{
-			mail.MailReceived{}, mail.MailHandled{}, mail.MailHeld{}, mail.MailReleased{}, mail.MailDropped{}, event.EventCreated{},
+			mail.MailReceived{}, mail.MailHandled{}, mail.MailHeld{}, mail.MailReleased{}, mail.MailDropped{}, event.EventCreated{}, logbook.LogRestored{}, logbook.OwedReleased{},
 		},
 		Working: []projector.Working{{Table: "todo", Kept: []string{"attempts", "due", "lease_until", "lease_owner", "poison"}}},
 		Applied: func(_ uint64, caughtUp bool) { wake(caughtUp) },
@@ -63,7 +65,8 @@ type todoPage struct {
 }
 
 func apply(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
-	p := todoPage{held: map[string]string{}, done: map[string]bool{}, events: map[string]event.EventCreated{}}
+	batch := &pgx.Batch{}
+	p := newTodoPage()
 	for _, rec := range page {
 		switch f := rec.Fact.(type) {
 		case mail.MailReceived:
@@ -78,11 +81,24 @@ func apply(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
 			p.done[f.MailID] = true
 		case event.EventCreated:
 			p.events[f.UID] = f
+		case logbook.LogRestored: // about all rows there are by then
+			p.queue(batch, tx.Tables)
+			p = newTodoPage()
+			batch.Queue(tx.Tables.SQL(`UPDATE @.todo SET fenced = true`))
+		case logbook.OwedReleased:
+			p.queue(batch, tx.Tables)
+			p = newTodoPage()
+			if f.What == "" || f.What == logbook.Inbox {
+				batch.Queue(tx.Tables.SQL(`UPDATE @.todo SET fenced = false, due = '-infinity'`))
+			}
 		}
 	}
-	batch := &pgx.Batch{}
 	p.queue(batch, tx.Tables)
 	return tx.SendBatch(ctx, batch).Close()
+}
+
+func newTodoPage() *todoPage {
+	return &todoPage{held: map[string]string{}, done: map[string]bool{}, events: map[string]event.EventCreated{}}
 }
 
 func (p *todoPage) queue(batch *pgx.Batch, t projector.Tables) {
@@ -162,7 +178,7 @@ func (l todo) claim(ctx context.Context, n int, lease time.Duration) ([]task, er
 			UPDATE @.todo SET lease_until = now() + $2, lease_owner = $3, attempts = attempts + 1
 			WHERE mail_id IN (
 				SELECT mail_id FROM @.todo t
-				WHERE NOT poison AND held = '' AND due <= now() AND (lease_until <= now() OR $4 AND lease_owner <> $3)
+				WHERE NOT poison AND held = '' AND NOT fenced AND due <= now() AND (lease_until <= now() OR $4 AND lease_owner <> $3)
 				AND NOT EXISTS (SELECT FROM @.todo e WHERE e.lane = t.lane AND e.position < t.position AND NOT e.poison AND e.held = '')
 				ORDER BY position LIMIT $1 FOR UPDATE SKIP LOCKED)
 			RETURNING mail_id, tenant, received, attempts, released`), n, lease, l.owner, l.alone).
@@ -220,6 +236,16 @@ func (l todo) row(ctx context.Context, sql, arg string, out *string) error {
 		*out = found[0]
 	}
 	return err
+}
+
+// Fenced counts mails that are held since the log was brought back, of all tenants.
+func Fenced(ctx context.Context, pool *pgxpool.Pool) (n int, err error) {
+	t, err := projector.NewServing(pool, Projection(nil)).Tables(ctx)
+	if err != nil {
+		return 0, err
+	}
+	err = pool.QueryRow(ctx, t.SQL(`SELECT count(*) FROM @.todo WHERE fenced AND held = '' AND NOT poison`)).Scan(&n)
+	return n, err
 }
 
 // HeldMail is a mail that somebody must decide about.

@@ -91,6 +91,13 @@ func (c *Client) Append(ctx context.Context, stream string, expected Revision, r
 	for i, r := range records {
 		size += len(r.Data) + len(r.Metadata)
 		data[i] = esdb.EventData{EventID: r.ID, EventType: r.Type, ContentType: esdb.ContentTypeJson, Data: r.Data, Metadata: r.Metadata}
+		if !r.Created.IsZero() {
+			kept, err := keepCreated(r.Metadata, r.Created)
+			if err != nil {
+				return Appended{}, err
+			}
+			data[i].Metadata = kept
+		}
 		if r.Binary {
 			data[i].ContentType = esdb.ContentTypeBinary
 		}
@@ -193,10 +200,14 @@ func collect(rs *esdb.ReadStream, err error) ([]Recorded, error) {
 
 func recorded(ev *esdb.ResolvedEvent) Recorded {
 	e := ev.OriginalEvent()
-	return Recorded{
+	r := Recorded{
 		ID: e.EventID, Stream: e.StreamID, Revision: e.EventNumber, Position: e.Position.Commit, Type: e.EventType,
-		Created: e.CreatedDate, Data: e.Data, Metadata: e.UserMetadata,
+		Created: e.CreatedDate, Data: e.Data, Metadata: e.UserMetadata, Binary: e.ContentType == "application/octet-stream",
 	}
+	if rest, at, moved := created(e.UserMetadata); moved {
+		r.Metadata, r.Created = rest, at
+	}
+	return r
 }
 
 // call runs f until it succeeds, fails for good, or ctx ends. Attempts that fail because the server is away are

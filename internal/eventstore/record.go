@@ -17,6 +17,7 @@ type Recorded struct {
 	Created  time.Time
 	Data     []byte
 	Metadata []byte
+	Binary   bool // the data is not JSON
 }
 
 // Proposed is a record to be appended.
@@ -25,7 +26,8 @@ type Proposed struct {
 	Type     string
 	Data     []byte
 	Metadata []byte
-	Binary   bool // the data is not JSON
+	Binary   bool      // the data is not JSON
+	Created  time.Time // of a record that moves here from another store; zero: now
 }
 
 // Appended says where an append landed.

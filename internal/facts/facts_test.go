@@ -106,14 +106,14 @@ func TestRaw(t *testing.T) {
 
 func TestOpenLog(t *testing.T) {
 	log := factstest.NewLog(t)
-	id, err := log.OpenLog(t.Context(), "one")
+	id, _, err := log.OpenLog(t.Context(), "one")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := log.OpenLog(t.Context(), "one"); err != nil || again != id {
+	if again, _, err := log.OpenLog(t.Context(), "one"); err != nil || again != id {
 		t.Errorf("got %q, %v", again, err)
 	}
-	if _, err := log.OpenLog(t.Context(), "two"); !errors.Is(err, facts.ErrOtherKey) {
+	if _, _, err := log.OpenLog(t.Context(), "two"); !errors.Is(err, facts.ErrOtherKey) {
 		t.Errorf("another secret: %v", err)
 	}
 }
