@@ -150,6 +150,7 @@ var asking = map[string]string{
 	"ingest/access/oidc.go": "the identity provider that the configuration names",
 	"notifier/webhooks/":    "endpoints that somebody with a key registered, and no private network",
 	"cmd/cis/stage.go":      "the demo's own server",
+	"history/proof/":        "whoever CIS_CHECKPOINT_URL names",
 }
 
 // TestNothingFetches fails when something else could make a request: to an address that came in a mail, say.

@@ -160,7 +160,7 @@ func (a *App) wire() (err error) {
 	}
 	a.notary.Measure(a.registry)
 	if a.cfg.CheckpointURL != "" {
-		a.notary.Publish = append(a.notary.Publish, postCheckpoint(a.cfg.CheckpointURL))
+		a.notary.Publish = append(a.notary.Publish, proof.Post(a.cfg.CheckpointURL))
 	}
 	if a.cfg.CheckpointMail != "" {
 		a.notary.Publish = append(a.notary.Publish, a.cfg.mailCheckpoint(a.transport))

@@ -167,6 +167,43 @@ func TestProjections(t *testing.T) {
 	if out := must("list"); strings.Contains(out, "filling") {
 		t.Errorf("something is left over:\n%s", out)
 	}
+
+	// Killed in the middle of a switch, which waits for a worker's claim: nothing has changed, and the next start does it.
+	claim, err := db.pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := claim.Exec(ctx, `SELECT pg_advisory_xact_lock_shared(hashtext('cis.switch'), hashtext('statistics'))`); err != nil {
+		t.Fatal(err)
+	}
+	before := tables(t, ctx, db, "statistics")
+	if id, err = db.keeper().Ask(ctx, projector.Job{Do: "rebuild", Names: []string{"statistics"}}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, ctx, "the switch is under way", func() error {
+		r, err := db.keeper().Request(ctx, id)
+		if err == nil && (r.Progress == nil || r.Progress.Phase != "switching statistics") {
+			err = fmt.Errorf("%+v", r.Progress)
+		}
+		return err
+	})
+	p.end(syscall.SIGKILL)
+	_ = claim.Rollback(ctx)
+	db.close()
+	p.run(ctx)
+	db = p.beside(ctx)
+	defer db.close()
+	eventually(t, ctx, "the next start switches", func() error {
+		r, err := db.keeper().Request(ctx, id)
+		if err == nil && (r.Finished == nil || r.Error != "") {
+			err = fmt.Errorf("%+v", r)
+		}
+		return err
+	})
+	if after := tables(t, ctx, db, "statistics"); after == before {
+		t.Errorf("%s serve as before", after)
+	}
+	must("verify")
 	p.end(syscall.SIGTERM)
 	db.close()
 	must("rebuild", "statistics")

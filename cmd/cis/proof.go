@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -29,28 +28,6 @@ func (p *parts) notary() (*proof.Notary, error) {
 		Log: p.facts, LogID: p.place, Key: key, Dir: filepath.Join(p.cfg.Data, "proof"),
 		Every: time.Duration(p.cfg.CheckpointMinutes) * time.Minute, Logger: p.log,
 	}, err
-}
-
-// postCheckpoint posts checkpoints to a URL of the operator's.
-func postCheckpoint(url string) proof.Publisher {
-	client := &http.Client{Timeout: 30 * time.Second}
-	return func(ctx context.Context, c proof.Checkpoint) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(c.Note))
-		if err != nil {
-			return err
-		}
-		req.Header.Set("Content-Type", "text/plain; charset=utf-8")
-		resp, err := client.Do(req)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = resp.Body.Close() }()
-		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
-		if resp.StatusCode >= 300 {
-			return fmt.Errorf("CIS_CHECKPOINT_URL answers %s", resp.Status)
-		}
-		return nil
-	}
 }
 
 // mailCheckpoint mails one checkpoint a day.
