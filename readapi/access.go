@@ -125,6 +125,7 @@ func (a *API) listMembers(ctx context.Context, _ *struct{}) (*answer[page[Member
 	for _, m := range list {
 		ids = append(ids, m.ID)
 	}
+	a.disclosed(ctx, "list-members", "")
 	people, err := a.attendees.People(ctx, tenant, ids)
 	return &answer[page[Member]]{all(list, func(m accessview.Member) Member {
 		who := people[m.ID]

@@ -83,6 +83,7 @@ func (a *API) listAttendees(ctx context.Context, in *listAttendeesInput, answers
 	f := attendees.Filter{Instance: id, Status: in.Status, Origin: in.Origin, Answers: answers, Limit: in.Limit + 1}
 	if unmasked(ctx) { // else guesses could be tried
 		f.Text = in.Text
+		a.disclosed(ctx, "list-attendees", in.UID)
 	}
 	if f.After, err = decodeCursor[attendees.Cursor](in.Cursor); err != nil {
 		return nil, err
@@ -103,6 +104,9 @@ type AttendeePath struct {
 func (a *API) getAttendee(ctx context.Context, in *AttendeePath) (*answer[Attendee], error) {
 	if err := a.may(ctx, in.UID); err != nil {
 		return nil, err
+	}
+	if unmasked(ctx) {
+		a.disclosed(ctx, "get-attendee", in.UID+"/"+in.Attendee)
 	}
 	one, err := a.attendees.One(ctx, access.From(ctx).Tenant, in.UID, in.Attendee)
 	return &answer[Attendee]{newAttendee(ctx)(one)}, err

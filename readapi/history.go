@@ -12,6 +12,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/key"
+	"github.com/calendar-invite-server/cis/domain/mail"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/access"
 	"github.com/calendar-invite-server/cis/internal/facts"
@@ -56,6 +57,15 @@ func (a *API) registerHistory(api *httpapi.API) {
 		return a.stream(ctx, event.Stream(in.UID), event.ErrUnknown)
 	})
 	httpapi.Register(api, httpapi.Route{
+		Method: http.MethodGet, Path: "/v1/mails/{mail}/history", ID: "mail-history", Tag: "history", Summary: "What became of a received mail, with what was found out about its sender",
+		About: "What it led to elsewhere is in `/v1/history?correlation=` with the mail's id.", Scope: key.HistoryRead,
+	}, func(ctx context.Context, in *struct {
+		Mail string `path:"mail" pattern:"^[0-9a-f]{32}$" example:"00112233445566778899aabbccddeeff" doc:"The mail's id, a correlation of facts"`
+	},
+	) (*answer[page[Fact]], error) {
+		return a.stream(ctx, mail.Stream(in.Mail), mail.ErrUnknown)
+	})
+	httpapi.Register(api, httpapi.Route{
 		Method: http.MethodGet, Path: "/v1/events/{uid}/attendees/{attendee}/history", ID: "attendee-history", Tag: "history", Summary: "What happened between an attendee and an event",
 		Scope: key.HistoryRead,
 	}, func(ctx context.Context, in *AttendeePath) (*answer[page[Fact]], error) {
@@ -67,15 +77,26 @@ func (a *API) listHistory(ctx context.Context, in *struct {
 	After uint64 `query:"after" doc:"Behind which position"`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	Type  string `query:"type" maxLength:"60" doc:"Only facts of this type"`
+
+	Actor       string    `query:"actor" maxLength:"60" doc:"Only what this kind of caller did: mail, api, courier"`
+	By          string    `query:"by" maxLength:"100" doc:"Only what this one did: key:ID, member:PERSON"`
+	Correlation string    `query:"correlation" maxLength:"100" doc:"Only what began with this mail or call"`
+	Since       time.Time `query:"since" doc:"Only from this time on"`
+	Until       time.Time `query:"until" doc:"Only before this time"`
 },
 ) (*answer[history], error) {
 	tenant := access.From(ctx).Tenant
 	list, position, err := a.opts.History.After(ctx, in.After, in.Limit, func(rec facts.Recorded) bool {
 		meta, err := rec.Meta()
-		return err == nil && meta.Tenant == tenant && (in.Type == "" || rec.Fact.FactName() == in.Type)
+		return err == nil && meta.Tenant == tenant && (in.Type == "" || rec.Fact.FactName() == in.Type) &&
+			(in.Actor == "" || meta.Actor == in.Actor) && (in.By == "" || meta.By == in.By) && (in.Correlation == "" || meta.Correlation == in.Correlation) &&
+			!rec.Created.Before(in.Since) && (in.Until.IsZero() || rec.Created.Before(in.Until))
 	})
 	if err != nil {
 		return nil, err
+	}
+	if unmasked(ctx) && slices.ContainsFunc(list, hasPersonal) {
+		a.disclosed(ctx, "list-history", "")
 	}
 	out := history{Items: []Fact{}, Position: position}
 	for _, rec := range list {
@@ -100,6 +121,9 @@ func (a *API) stream(ctx context.Context, name string, unknown error) (*answer[p
 	if err != nil {
 		return nil, err
 	}
+	if unmasked(ctx) && slices.ContainsFunc(list, hasPersonal) {
+		a.disclosed(ctx, "read-history", name)
+	}
 	out := page[Fact]{Items: []Fact{}}
 	for _, rec := range list {
 		meta, err := rec.Meta()
@@ -120,6 +144,8 @@ func (a *API) stream(ctx context.Context, name string, unknown error) (*answer[p
 	}
 	return &answer[page[Fact]]{out}, nil
 }
+
+func hasPersonal(rec facts.Recorded) bool { return facts.HasPersonal(rec.Fact) }
 
 // fact shapes a fact for a caller.
 func (a *API) fact(ctx context.Context, rec facts.Recorded) (Fact, error) {

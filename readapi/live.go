@@ -96,6 +96,9 @@ func (l *Live) stream(ctx context.Context, a *API, in *liveInput) (*huma.StreamR
 	if err := c.begin(ctx); err != nil {
 		return nil, err
 	}
+	if c.full {
+		a.disclosed(ctx, "live", in.Event)
+	}
 	if !l.enter(c.who.Tenant) {
 		return nil, ErrFull
 	}

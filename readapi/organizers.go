@@ -63,6 +63,7 @@ func (a *API) listOrganizers(ctx context.Context, in *PageQuery) (*answer[page[O
 	for _, o := range list {
 		ids = append(ids, o.ID)
 	}
+	a.disclosed(ctx, "list-organizers", "")
 	people, err := a.attendees.People(ctx, tenant, ids)
 	next := func(o organizers.Organizer) organizers.Cursor { return organizers.Cursor{At: o.Changed, ID: o.ID} }
 	return &answer[page[Organizer]]{pageOf(list, in.Limit, next, func(o organizers.Organizer) Organizer { return newOrganizer(o, people) })}, err
@@ -83,6 +84,7 @@ func (a *API) getOrganizer(ctx context.Context, in *OrganizerPath) (*answer[Orga
 	if err != nil {
 		return nil, err
 	}
+	a.disclosed(ctx, "get-organizer", id)
 	people, err := a.attendees.People(ctx, tenant, []string{id})
 	return &answer[Organizer]{newOrganizer(o, people)}, err
 }

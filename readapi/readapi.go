@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"log/slog"
 
+	"github.com/calendar-invite-server/cis/domain/disclosure"
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/key"
 	"github.com/calendar-invite-server/cis/internal/access"
@@ -49,7 +50,9 @@ type Options struct {
 	Live  *Live
 	// Keeper knows how the read models are.
 	Keeper *projector.Keeper
-	Log    *slog.Logger
+	// Disclosed hears who is shown what in full that is personal, before they are.
+	Disclosed func(ctx context.Context, f disclosure.PersonalDataRead)
+	Log       *slog.Logger
 }
 
 // New makes the API over the read models.
@@ -107,6 +110,12 @@ func (a *API) organizerID(ctx context.Context, name string) (string, error) {
 
 // unmasked says whether the caller sees addresses and names of attendees in full.
 func unmasked(ctx context.Context) bool { return access.From(ctx).May(key.AttendeesRead) }
+
+// disclosed says that the caller is about to be shown what is personal in full.
+func (a *API) disclosed(ctx context.Context, what, about string) {
+	p := access.From(ctx)
+	a.opts.Disclosed(ctx, disclosure.PersonalDataRead{Tenant: p.Tenant, By: p.By(), What: what, About: about})
+}
 
 // EventPath is the parameter of every route about an event.
 type EventPath struct {

@@ -9,6 +9,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/tenant"
 	domain "github.com/calendar-invite-server/cis/domain/webhook"
+	"github.com/calendar-invite-server/cis/history/audit"
 	doors "github.com/calendar-invite-server/cis/ingest/access"
 	"github.com/calendar-invite-server/cis/ingest/api"
 	"github.com/calendar-invite-server/cis/ingest/orders"
@@ -47,7 +48,7 @@ func (a *App) routes(book *address.Directory) (http.Handler, error) {
 	})
 	reads := readapi.New(a.pool, readapi.Options{
 		EventLimit: a.cfg.EventLimit, OrganizerID: writes.OrganizerID, TenantOfEvent: a.tenantOfEvent, TenantOfOrganizer: a.tenantOfOrganizer,
-		PublicURL: a.publicURL(), History: facts.History{Log: a.facts}, Live: readapi.NewLive(a.feed, a.log, a.registry), Still: gate.Still, Keeper: a.runner.Keeper(), Log: a.log,
+		PublicURL: a.publicURL(), History: facts.History{Log: a.facts}, Live: readapi.NewLive(a.feed, a.log, a.registry), Still: gate.Still, Keeper: a.runner.Keeper(), Disclosed: audit.NewReads(a.facts, a.log).Note, Log: a.log,
 	})
 	registerAPI(a.api, reads, writes)
 	reads.RegisterPages(r)

@@ -74,7 +74,7 @@ func newAudit() *cobra.Command {
 		Long: `All records of the log are the leaves of a Merkle tree whose root is signed every few minutes (CIS_CHECKPOINT_MINUTES), in
 the log itself and wherever CIS_CHECKPOINT_URL and CIS_CHECKPOINT_MAIL send it. What was signed cannot be changed unnoticed.`,
 	}
-	cmd.AddCommand(newAuditKey(), newAuditCheckpoint(), newAuditVerify(), newAuditExport(), newAuditProve(), newAuditCheck())
+	cmd.AddCommand(newAuditShow(), newAuditSearch(), newAuditKey(), newAuditCheckpoint(), newAuditVerify(), newAuditExport(), newAuditProve(), newAuditCheck())
 	return cmd
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/domain/bulk"
+	"github.com/calendar-invite-server/cis/domain/disclosure"
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/identity"
 	"github.com/calendar-invite-server/cis/domain/invitation"
@@ -57,6 +58,7 @@ var aggregates = []struct {
 	{member.Schema, member.StreamPrefix},
 	{signin.Schema, signin.StreamPrefix},
 	{webhook.Schema, webhook.StreamPrefix},
+	{disclosure.Schema, disclosure.StreamPrefix},
 }
 
 // Registry knows every fact of the domain.
@@ -76,6 +78,9 @@ var prefixes = func() (all []string) {
 	}
 	return all
 }()
+
+// FactStreams are how the names of all streams of facts begin.
+func FactStreams() []string { return slices.Clone(prefixes) }
 
 // Streams are how the names of all streams begin that the log's records are in: those of facts, and those of the bytes of
 // messages.

@@ -9,12 +9,18 @@ import (
 // History reads what happened as it stands in the log, for audit.
 type History struct{ Log *Log }
 
-// Stream returns a stream's facts, what is personal in them still sealed; none if there is no such stream.
-func (h History) Stream(ctx context.Context, stream string) ([]Recorded, error) {
+// Records returns a stream's records; none if there is no such stream.
+func (h History) Records(ctx context.Context, stream string) ([]eventstore.Recorded, error) {
 	records, err := h.Log.store.ReadStream(ctx, stream, 0)
 	if isNotFound(err) {
 		return nil, nil
 	}
+	return records, err
+}
+
+// Stream returns a stream's facts, what is personal in them still sealed; none if there is no such stream.
+func (h History) Stream(ctx context.Context, stream string) ([]Recorded, error) {
+	records, err := h.Records(ctx, stream)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -148,4 +149,19 @@ func (l *Log) Personal(ctx context.Context, rec Recorded) (list []Personal, err 
 		}
 	}
 	return list, nil
+}
+
+// Masked returns the fact with what is personal in it left out.
+func Masked(f schema.Fact) schema.Fact {
+	masked, err := transform(f, func(piiField, string, string) (string, error) { return "(personal)", nil })
+	if err != nil {
+		return nil // the function above never fails
+	}
+	return masked
+}
+
+// HasPersonal says whether there is anything personal in a fact.
+func HasPersonal(f schema.Fact) bool {
+	v := reflect.ValueOf(f)
+	return slices.ContainsFunc(plan(v.Type()), func(p piiField) bool { return v.FieldByIndex(p.index).String() != "" })
 }
