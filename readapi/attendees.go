@@ -52,13 +52,13 @@ func (a *API) registerAttendees(api *httpapi.API) {
 		About: "Addresses, names and comments are shown in full with the scope `attendees:read`, else masked.",
 		Scope: key.EventsRead, Own: true, Views: []string{viewAttendees, viewEvents},
 	}, func(ctx context.Context, in *listAttendeesInput) (*answer[page[Attendee]], error) {
-		return a.listAttendees(ctx, in, false)
+		return asOf(ctx, a, in.UID, in.AsOfQuery, func(a *API) (*answer[page[Attendee]], error) { return a.listAttendees(ctx, in, false) })
 	})
 	httpapi.Register(api, httpapi.Route{
 		Method: http.MethodGet, Path: "/v1/events/{uid}/replies", ID: "list-replies", Tag: "attendees", Summary: "Who answered, the newest answer first",
 		Scope: key.EventsRead, Own: true, Views: []string{viewAttendees, viewEvents},
 	}, func(ctx context.Context, in *listAttendeesInput) (*answer[page[Attendee]], error) {
-		return a.listAttendees(ctx, in, true)
+		return asOf(ctx, a, in.UID, in.AsOfQuery, func(a *API) (*answer[page[Attendee]], error) { return a.listAttendees(ctx, in, true) })
 	})
 	httpapi.Register(api, httpapi.Route{
 		Method: http.MethodGet, Path: "/v1/events/{uid}/attendees/{attendee}", ID: "get-attendee", Tag: "attendees", Summary: "One attendee",
@@ -70,6 +70,7 @@ type listAttendeesInput struct {
 	EventPath
 	InstanceQuery
 	PageQuery
+	AsOfQuery
 	Status string `query:"status" enum:"noaction,accepted,tentative,declined"`
 	Origin string `query:"origin" maxLength:"40"`
 	Text   string `query:"q" maxLength:"100" doc:"In address or name, in any case; needs attendees:read"`
@@ -83,7 +84,6 @@ func (a *API) listAttendees(ctx context.Context, in *listAttendeesInput, answers
 	f := attendees.Filter{Instance: id, Status: in.Status, Origin: in.Origin, Answers: answers, Limit: in.Limit + 1}
 	if unmasked(ctx) { // else guesses could be tried
 		f.Text = in.Text
-		a.disclosed(ctx, "list-attendees", in.UID)
 	}
 	if f.After, err = decodeCursor[attendees.Cursor](in.Cursor); err != nil {
 		return nil, err
@@ -92,6 +92,9 @@ func (a *API) listAttendees(ctx context.Context, in *listAttendeesInput, answers
 		return nil, err
 	}
 	list, err := a.attendees.Find(ctx, access.From(ctx).Tenant, in.UID, f)
+	if len(list) > 0 && unmasked(ctx) {
+		a.disclosed(ctx, "list-attendees", in.UID)
+	}
 	return &answer[page[Attendee]]{pageOf(list, in.Limit, f.Cursor, newAttendee(ctx))}, err
 }
 
@@ -105,9 +108,9 @@ func (a *API) getAttendee(ctx context.Context, in *AttendeePath) (*answer[Attend
 	if err := a.may(ctx, in.UID); err != nil {
 		return nil, err
 	}
-	if unmasked(ctx) {
+	one, err := a.attendees.One(ctx, access.From(ctx).Tenant, in.UID, in.Attendee)
+	if err == nil && unmasked(ctx) {
 		a.disclosed(ctx, "get-attendee", in.UID+"/"+in.Attendee)
 	}
-	one, err := a.attendees.One(ctx, access.From(ctx).Tenant, in.UID, in.Attendee)
 	return &answer[Attendee]{newAttendee(ctx)(one)}, err
 }

@@ -87,13 +87,22 @@ func (a *API) registerEvents(api *httpapi.API) {
 		Method: http.MethodGet, Path: "/v1/events/{uid}", ID: "get-event", Tag: "events", Summary: "One event",
 		About: "Its `ETag` is what `If-Match` of a change takes; with `If-None-Match` an unchanged event is a 304.",
 		Scope: key.EventsRead, Own: true, Views: []string{viewEvents, viewAttendees}, Errors: []int{http.StatusNotModified},
-	}, a.getEvent)
+	}, func(ctx context.Context, in *getEventInput) (*eventAnswer, error) {
+		return asOf(ctx, a, in.UID, in.AsOfQuery, func(a *API) (*eventAnswer, error) { return a.getEvent(ctx, in) })
+	})
 	httpapi.Register(api, httpapi.Route{
 		Method: http.MethodGet, Path: "/v1/events/{uid}/statistics", ID: "get-event-statistics", Tag: "events", Summary: "One event in numbers",
 		Scope: key.EventsRead, Own: true, Views: []string{viewStatistics},
-	}, func(ctx context.Context, in *eventInstance) (*answer[Statistics], error) {
-		s, err := a.numbers(ctx, in)
-		return &answer[Statistics]{newStatistics(s, false)}, err
+	}, func(ctx context.Context, in *struct {
+		EventPath
+		InstanceQuery
+		AsOfQuery
+	},
+	) (*answer[Statistics], error) {
+		return asOf(ctx, a, in.UID, in.AsOfQuery, func(a *API) (*answer[Statistics], error) {
+			s, err := a.numbers(ctx, &eventInstance{in.EventPath, in.InstanceQuery})
+			return &answer[Statistics]{newStatistics(s, false)}, err
+		})
 	})
 	httpapi.Register(api, httpapi.Route{
 		Method: http.MethodGet, Path: "/v1/statistics", ID: "get-statistics", Tag: "system", Summary: "Everything in numbers",
@@ -157,11 +166,13 @@ type eventAnswer struct {
 	Body   *Event
 }
 
-func (a *API) getEvent(ctx context.Context, in *struct {
+type getEventInput struct {
 	EventPath
+	AsOfQuery
 	IfNoneMatch string `header:"If-None-Match" doc:"An ETag the caller has"`
-},
-) (*eventAnswer, error) {
+}
+
+func (a *API) getEvent(ctx context.Context, in *getEventInput) (*eventAnswer, error) {
 	ev, err := a.event(ctx, in.UID)
 	if err != nil {
 		return nil, err

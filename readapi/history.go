@@ -26,6 +26,8 @@ type History interface {
 	// After returns facts of all streams behind a position in log order, at most limit of those that keep wants, and how
 	// far it has looked.
 	After(ctx context.Context, position uint64, limit int, keep func(facts.Recorded) bool) ([]facts.Recorded, uint64, error)
+	// Event returns what happened to an event and its invitations, in log order, as long as while says so.
+	Event(ctx context.Context, uid string, while func(facts.Recorded) bool) ([]facts.Recorded, error)
 	// Open returns a fact with what is personal in it readable.
 	Open(ctx context.Context, rec facts.Recorded) (facts.Recorded, error)
 }
@@ -121,9 +123,6 @@ func (a *API) stream(ctx context.Context, name string, unknown error) (*answer[p
 	if err != nil {
 		return nil, err
 	}
-	if unmasked(ctx) && slices.ContainsFunc(list, hasPersonal) {
-		a.disclosed(ctx, "read-history", name)
-	}
 	out := page[Fact]{Items: []Fact{}}
 	for _, rec := range list {
 		meta, err := rec.Meta()
@@ -141,6 +140,9 @@ func (a *API) stream(ctx context.Context, name string, unknown error) (*answer[p
 	}
 	if len(out.Items) == 0 {
 		return nil, unknown
+	}
+	if unmasked(ctx) && slices.ContainsFunc(list, hasPersonal) {
+		a.disclosed(ctx, "read-history", name)
 	}
 	return &answer[page[Fact]]{out}, nil
 }

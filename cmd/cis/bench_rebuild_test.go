@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -71,6 +72,7 @@ func BenchmarkRebuild(b *testing.B) {
 	begin = time.Now()
 	check(b, readPlainly(ctx, s, 3*people))
 	b.ReportMetric(facts/time.Since(begin).Seconds(), "live-read/s")
+	rebuild("live-statistics", "statistics")
 	rebuild("live-attendees", "attendees")
 	rebuild("live-together", models...)
 	answers, rate, slowest := live()
@@ -88,6 +90,13 @@ func BenchmarkRebuild(b *testing.B) {
 	if len(report.Findings) > 0 {
 		b.Errorf("%+v", report.Findings[0])
 	}
+	begin = time.Now()
+	status, _, err := s.get(ctx, fmt.Sprintf("/v1/events/%s/statistics?asOf=%d", uid, tree.Position()), s.key)
+	check(b, err)
+	if status != http.StatusOK {
+		b.Errorf("asOf: %d", status)
+	}
+	b.ReportMetric(time.Since(begin).Seconds(), "as-of-seconds")
 	b.ReportMetric(rate, "live-answers/s")
 	b.ReportMetric(float64(slowest.Milliseconds()), "live-slowest-read-ms")
 	b.ReportMetric(ceiling, "read/s")

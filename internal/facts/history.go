@@ -2,7 +2,10 @@ package facts
 
 import (
 	"context"
+	"errors"
 
+	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 )
 
@@ -33,6 +36,48 @@ func (h History) Stream(ctx context.Context, stream string) ([]Recorded, error) 
 		out = append(out, rec)
 	}
 	return out, nil
+}
+
+// Event returns what happened to an event and its invitations in log order, as long as while says so; none if there is no
+// such event. It goes through the log from the event's beginning.
+func (h History) Event(ctx context.Context, uid string, while func(Recorded) bool) (list []Recorded, err error) {
+	first, err := h.Log.store.ReadStream(ctx, event.Stream(uid), 0)
+	if isNotFound(err) || err == nil && len(first) == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	add := func(records []eventstore.Recorded) error {
+		for _, r := range records {
+			rec, err := Decode(r)
+			if err != nil {
+				return err
+			}
+			if !while(rec) {
+				return eventstore.ErrDone
+			}
+			list = append(list, rec)
+		}
+		return nil
+	}
+	if err := add(first[:1]); err != nil {
+		if errors.Is(err, eventstore.ErrDone) {
+			err = nil
+		}
+		return nil, err
+	}
+	own := []string{event.Stream(uid), invitation.StreamPrefix + uid}
+	err = h.Log.store.Follow(ctx, own, first[0].Position, 1000, func(page eventstore.Page) error {
+		if err := add(page.Records); err != nil {
+			return err
+		}
+		if page.CaughtUp {
+			return eventstore.ErrDone
+		}
+		return nil
+	})
+	return list, err
 }
 
 // maxLook is how many facts a look at the history goes through at most.

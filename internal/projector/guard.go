@@ -94,7 +94,7 @@ func (s *Serving) within(ctx context.Context, tenant, sql string, args []any, ro
 	batch := &pgx.Batch{}
 	batch.Queue(enter, tenant)
 	batch.Queue(t.SQL(sql), args...).Query(rows)
-	return s.pool.SendBatch(ctx, batch).Close()
+	return s.db.SendBatch(ctx, batch).Close()
 }
 
 // Collect reads rows of a tenant, each into a struct by position. $1 and so on are args; the tenant need not be among

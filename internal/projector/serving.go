@@ -13,21 +13,37 @@ import (
 // Serving finds the tables that serve a projection's readers. It looks at most every tenth of a second, so that a
 // switch is seen almost at once and a read costs no second query.
 type Serving struct {
-	pool *pgxpool.Pool
-	p    Projection
+	pool  *pgxpool.Pool
+	db    querier // the pool, or the transaction that fixed is in
+	p     Projection
+	fixed Tables                      // the only ones; empty: those that serve
+	fill  func(context.Context) error // fixed, before it is looked at; nil: it is filled
 
 	mu     sync.Mutex
 	tables Tables
 	read   time.Time
 }
 
+// querier is a pool, or a transaction.
+type querier interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
 // NewServing makes a finder for a projection.
-func NewServing(pool *pgxpool.Pool, p Projection) *Serving { return &Serving{pool: pool, p: p} }
+func NewServing(pool *pgxpool.Pool, p Projection) *Serving {
+	return &Serving{pool: pool, db: pool, p: p}
+}
 
 const selectServing = `SELECT generation FROM cis.serving WHERE name = $1 AND version = $2`
 
 // Tables returns the schema that serves now. It fails before the projection ran for the first time.
 func (s *Serving) Tables(ctx context.Context) (Tables, error) {
+	if s.fixed != "" {
+		if s.fill != nil {
+			return s.fixed, s.fill(ctx)
+		}
+		return s.fixed, nil
+	}
 	s.mu.Lock()
 	tables, age := s.tables, time.Since(s.read)
 	s.mu.Unlock()

@@ -40,8 +40,11 @@ type Reader struct{ serving *projector.Serving }
 
 // NewReader makes a reader.
 func NewReader(pool *pgxpool.Pool) *Reader {
-	return &Reader{serving: projector.NewServing(pool, Projection(nil))}
+	return Of(projector.NewServing(pool, Projection(nil)))
 }
+
+// Of makes a reader of certain tables.
+func Of(s *projector.Serving) *Reader { return &Reader{serving: s} }
 
 // Filter narrows a list of attendees. Zero fields do not.
 type Filter struct {

@@ -24,8 +24,11 @@ type Reader struct{ serving *projector.Serving }
 
 // NewReader makes a reader.
 func NewReader(pool *pgxpool.Pool) *Reader {
-	return &Reader{serving: projector.NewServing(pool, Projection())}
+	return Of(projector.NewServing(pool, Projection()))
 }
+
+// Of makes a reader of certain tables.
+func Of(s *projector.Serving) *Reader { return &Reader{serving: s} }
 
 // Event returns an event's counters; all are zero for an event without attendees. It fails with event.ErrUnknown.
 func (r *Reader) Event(ctx context.Context, tenant, uid string) (Statistics, error) {

@@ -1,0 +1,74 @@
+package readapi
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/calendar-invite-server/cis/domain/event"
+	"github.com/calendar-invite-server/cis/domain/fault"
+	"github.com/calendar-invite-server/cis/internal/facts"
+	"github.com/calendar-invite-server/cis/internal/projector"
+	"github.com/calendar-invite-server/cis/projections/attendees"
+	"github.com/calendar-invite-server/cis/projections/events"
+	"github.com/calendar-invite-server/cis/projections/statistics"
+)
+
+// ErrAsOf refuses what is neither a time nor a position.
+var ErrAsOf = &fault.Error{Kind: fault.Invalid, Code: "as-of-invalid", Title: "asOf is a time like 2026-11-21T09:00:00Z, or a position in the log"}
+
+// AsOfQuery asks how something was at a moment.
+type AsOfQuery struct {
+	AsOf string `query:"asOf" maxLength:"40" doc:"As it was then, from the log: a time like 2026-11-21T09:00:00Z (what was recorded up to it counts), or a position (X-Position of an answer)"`
+}
+
+// pastSlots is how many looks into the past there are at a time: each makes tables.
+const pastSlots = 2
+
+// asOf has do answer from what an event was like at a moment; without one, from what it is like now. It goes through the
+// event's facts, so what it takes depends on how many there are.
+func asOf[O any](ctx context.Context, a *API, uid string, q AsOfQuery, do func(*API) (*O, error)) (out *O, err error) {
+	if q.AsOf == "" {
+		return do(a)
+	}
+	while, err := q.while()
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case a.past <- struct{}{}:
+		defer func() { <-a.past }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	list, err := a.opts.History.Event(ctx, uid, while)
+	if err == nil && len(list) == 0 {
+		err = event.ErrUnknown
+	}
+	if err != nil {
+		return nil, err
+	}
+	views := slices.DeleteFunc(slices.Clone(a.opts.Keeper.Projections()), func(p projector.Projection) bool {
+		return p.Name != viewEvents && p.Name != viewAttendees && p.Name != viewStatistics
+	})
+	err = projector.Past(ctx, a.pool, list, views, func(serving func(string) *projector.Serving) (err error) {
+		then := *a
+		then.events, then.attendees, then.statistics = events.Of(serving(viewEvents)), attendees.Of(serving(viewAttendees)), statistics.Of(serving(viewStatistics))
+		out, err = do(&then)
+		return err
+	})
+	return out, err
+}
+
+// while says which facts count.
+func (q AsOfQuery) while() (func(facts.Recorded) bool, error) {
+	if position, err := strconv.ParseUint(q.AsOf, 10, 63); err == nil {
+		return func(r facts.Recorded) bool { return r.Position <= position }, nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, q.AsOf)
+	if err != nil {
+		return nil, ErrAsOf.With(q.AsOf)
+	}
+	return func(r facts.Recorded) bool { return !r.Created.After(at) }, nil
+}
