@@ -7,6 +7,7 @@ type JudgeMail struct {
 	Tenant  string
 	MailID  string
 	Release bool
+	Poison  bool // drop it although it is not held: it cannot be handled
 	By      string
 }
 
@@ -16,6 +17,8 @@ func (c JudgeMail) Stream() string { return mail.Stream(c.MailID) }
 // Decide judges a mail that is held.
 func (c JudgeMail) Decide(s mail.State) ([]mail.Fact, error) {
 	switch {
+	case c.Poison && s.Exists && !s.Done && !c.Release:
+		return []mail.Fact{mail.MailDropped{Tenant: c.Tenant, MailID: c.MailID, By: c.By}}, nil
 	case s.Held == "":
 		return nil, mail.ErrNotHeld
 	case c.Release:

@@ -3,6 +3,7 @@
 package logbook
 
 import (
+	"maps"
 	"time"
 
 	"github.com/calendar-invite-server/cis/domain/fault"
@@ -14,6 +15,8 @@ const (
 	Stream = "log"
 	// Checkpoints is the stream of signed checkpoints.
 	Checkpoints = "log-checkpoints"
+	// Skips is the stream of facts that projections pass over.
+	Skips = "log-skips"
 )
 
 // Fact is something that happened to the log.
@@ -23,7 +26,7 @@ type Fact interface {
 }
 
 // Schema lists the facts of this package.
-var Schema = schema.New(LogOpened{}, CheckpointSigned{}, LogRestored{}, OwedReleased{}, LogMoved{})
+var Schema = schema.New(LogOpened{}, CheckpointSigned{}, LogRestored{}, OwedReleased{}, LogMoved{}, FactSkipped{})
 
 // ErrNoFence says that nothing is held.
 var ErrNoFence = &fault.Error{Kind: fault.Conflict, Code: "fence-missing", Title: "nothing is held: the log was not brought back from a backup, or everything was released"}
@@ -70,6 +73,20 @@ type LogMoved struct {
 	By string `json:"by"`
 }
 
+// FactSkipped: somebody decided that a projection goes on without a fact that it cannot apply.
+type FactSkipped struct {
+	Projection string `json:"projection"`
+	Stream     string `json:"stream"`
+	Revision   uint64 `json:"revision"`
+	Why        string `json:"why"`
+	By         string `json:"by"`
+}
+
+// FactName is the stored name.
+func (FactSkipped) FactName() string { return "FactSkipped" }
+
+func (FactSkipped) logFact() {}
+
 // FactName is the stored name.
 func (LogOpened) FactName() string { return "LogOpened" }
 
@@ -95,6 +112,14 @@ func (LogMoved) logFact()         {}
 type State struct {
 	Fenced bool // something may be held
 	Moved  int  // how often the log changed stores
+
+	Skipped map[Skip]bool // of [Skips]
+}
+
+// Skip is a fact that a projection passes over.
+type Skip struct {
+	Projection, Stream string
+	Revision           uint64
 }
 
 // Evolve adds one fact.
@@ -106,6 +131,13 @@ func Evolve(s State, fact Fact) State {
 		s.Fenced = s.Fenced && f != OwedReleased{By: f.By}
 	case LogMoved:
 		s.Moved++
+	case FactSkipped:
+		skipped := maps.Clone(s.Skipped)
+		if skipped == nil {
+			skipped = map[Skip]bool{}
+		}
+		skipped[Skip{f.Projection, f.Stream, f.Revision}] = true
+		s.Skipped = skipped
 	}
 	return s
 }

@@ -244,7 +244,7 @@ func (t Teller) effects(ctx context.Context, found map[uint64]eventstore.Recorde
 	for _, r := range found {
 		rec, err := facts.Decode(r)
 		if err != nil {
-			return err
+			continue // told as it is stored
 		}
 		if _, ours := rec.Fact.(invitation.Fact); ours {
 			if at, ok := first[r.Stream]; !ok || r.Position < at {
@@ -313,9 +313,11 @@ func delivered(r eventstore.Recorded) (revision int, yes bool) {
 
 // entry shapes a record; nil if it is not wanted.
 func (t Teller) entry(ctx context.Context, r eventstore.Recorded, q Query) (*Entry, error) {
-	rec, err := facts.Decode(r)
-	if err != nil {
-		return nil, err
+	rec, unreadable := facts.Decode(r)
+	if unreadable != nil {
+		return &Entry{
+			Position: r.Position, At: r.Created.UTC(), Stream: r.Stream, Revision: r.Revision, Type: r.Type, Words: "this program cannot read it: " + unreadable.Error(), Data: asJSON(r.Data),
+		}, nil
 	}
 	meta, err := rec.Meta()
 	if err != nil {
@@ -341,6 +343,15 @@ func (t Teller) entry(ctx context.Context, r eventstore.Recorded, q Query) (*Ent
 		e.Command = meta.Command.String()
 	}
 	return e, nil
+}
+
+// asJSON is data as it is stored, if it is JSON.
+func asJSON(data []byte) json.RawMessage {
+	if json.Valid(data) {
+		return data
+	}
+	quoted, _ := json.Marshal(data) // base64
+	return quoted
 }
 
 // String is a line of a trail.

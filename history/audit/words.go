@@ -164,6 +164,8 @@ func ofOthers(f schema.Fact) string {
 		return strings.TrimSpace(fmt.Sprintf("%s was shown personal data: %s %s", f.By, f.What, f.About))
 	case logbook.CheckpointSigned:
 		return fmt.Sprintf("the first %d records were signed", f.Size)
+	case logbook.FactSkipped:
+		return fmt.Sprintf("%s goes on without %s@%d, says %s: %s", f.Projection, f.Stream, f.Revision, f.By, f.Why)
 	case logbook.LogRestored:
 		return "the log was brought back from a backup by " + f.By
 	}

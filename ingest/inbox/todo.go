@@ -248,6 +248,37 @@ func Fenced(ctx context.Context, pool *pgxpool.Pool) (n int, err error) {
 	return n, err
 }
 
+// PoisonMail is a mail that could not be handled and was set aside.
+type PoisonMail struct {
+	MailID   string    `json:"mail"`
+	Tenant   string    `json:"tenant"`
+	Received time.Time `json:"received"`
+	Attempts int       `json:"attempts"`
+}
+
+// ListPoison lists mails of all tenants that were set aside.
+func ListPoison(ctx context.Context, pool *pgxpool.Pool) ([]PoisonMail, error) {
+	t, err := projector.NewServing(pool, Projection(nil)).Tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pool.Query(ctx, t.SQL(`SELECT mail_id, tenant, received, attempts FROM @.todo WHERE poison ORDER BY position`))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[PoisonMail])
+}
+
+// Retry has a mail that was set aside tried again, and says whether it was.
+func Retry(ctx context.Context, pool *pgxpool.Pool, mailID string) (bool, error) {
+	t, err := projector.NewServing(pool, Projection(nil)).Tables(ctx)
+	if err != nil {
+		return false, err
+	}
+	tag, err := pool.Exec(ctx, t.SQL(`UPDATE @.todo SET poison = false, attempts = 0, due = '-infinity', lease_until = '-infinity' WHERE mail_id = $1 AND poison`), mailID)
+	return err == nil && tag.RowsAffected() == 1, err
+}
+
 // HeldMail is a mail that somebody must decide about.
 type HeldMail struct {
 	MailID   string

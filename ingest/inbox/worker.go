@@ -129,6 +129,7 @@ func (w *Worker) work(ctx context.Context, t task) {
 	defer cancel()
 	if t.Attempts >= maxAttempts && !errors.Is(err, eventstore.ErrUnavailable) && !errors.Is(err, senderauth.ErrTemporary) {
 		w.log.Error("inbox: giving up on a mail", "mail", t.MailID, "attempts", t.Attempts, "error", err)
+		w.handled.WithLabelValues("poison").Inc()
 		err = w.todo.poison(ctx, t.MailID)
 	} else {
 		w.log.Warn("inbox: a mail will be tried again", "mail", t.MailID, "attempt", t.Attempts, "error", err)

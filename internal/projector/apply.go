@@ -19,6 +19,7 @@ import (
 // applier applies pages to one generation. Live, rebuild and comparison all do it with this.
 type applier struct {
 	pool  *pgxpool.Pool
+	skips *eventstore.Client // says what is passed over
 	p     Projection
 	reads map[string]bool // names of the facts it looks at; nil: all
 
@@ -27,11 +28,11 @@ type applier struct {
 	position uint64
 }
 
-func newApplier(pool *pgxpool.Pool, p Projection) *applier {
+func newApplier(pool *pgxpool.Pool, store *eventstore.Client, p Projection) *applier {
 	if p.PageSize == 0 {
 		p.PageSize = 1000
 	}
-	return &applier{pool: pool, p: p, reads: names(p.Reads)}
+	return &applier{pool: pool, skips: store, p: p, reads: names(p.Reads)}
 }
 
 func names(list []schema.Fact) map[string]bool {
@@ -60,14 +61,14 @@ func (a *applier) concerns(r eventstore.Recorded) (bool, error) {
 
 // applyPage applies what of a page can be read. A page without facts moves the checkpoint only now and then.
 func (a *applier) applyPage(ctx context.Context, page eventstore.Page) error {
-	recs, unreadable := a.decode(page.Records)
+	recs, unreadable := a.decode(ctx, page.Records)
 	if unreadable != nil {
 		if len(recs) > 0 {
 			if err := a.apply(ctx, recs, recs[len(recs)-1].Position); err != nil {
 				return err
 			}
 		}
-		return fmt.Errorf("projection %s: %w", a.p.Name, unreadable)
+		return unreadable
 	}
 	if len(recs) == 0 && !page.CaughtUp && page.Position < a.at()+10_000 {
 		return nil
@@ -77,21 +78,20 @@ func (a *applier) applyPage(ctx context.Context, page eventstore.Page) error {
 
 // decode reads the records of a page that the projection looks at. What stands before an unreadable one comes back with
 // the error.
-func (a *applier) decode(records []eventstore.Recorded) ([]facts.Recorded, error) {
+func (a *applier) decode(ctx context.Context, records []eventstore.Recorded) ([]facts.Recorded, error) {
 	out := make([]facts.Recorded, 0, len(records))
 	for _, r := range records {
 		wanted, err := a.concerns(r)
-		if err != nil {
-			return out, err
+		var rec facts.Recorded
+		if err == nil && wanted {
+			rec, err = facts.Decode(r)
 		}
-		if !wanted {
-			continue
+		switch {
+		case err != nil && !a.skipped(ctx, r.Stream, r.Revision):
+			return out, &Poison{a.p.Name, r.Stream, r.Revision, r.Type, err}
+		case err == nil && wanted:
+			out = append(out, rec)
 		}
-		rec, err := facts.Decode(r)
-		if err != nil {
-			return out, err
-		}
-		out = append(out, rec)
 	}
 	return out, nil
 }
@@ -99,6 +99,9 @@ func (a *applier) decode(records []eventstore.Recorded) ([]facts.Recorded, error
 // apply commits a run of facts and the position it reaches; on failure it halves the run.
 func (a *applier) apply(ctx context.Context, recs []facts.Recorded, position uint64) error {
 	err := a.commit(ctx, recs, position)
+	if len(recs) == 1 && err != nil && !transient(err) && a.skipped(ctx, recs[0].Stream, recs[0].Revision) {
+		return a.commit(ctx, nil, position)
+	}
 	if err == nil || len(recs) <= 1 || transient(err) {
 		return err
 	}
@@ -124,7 +127,7 @@ func (a *applier) commit(ctx context.Context, recs []facts.Recorded, position ui
 	})
 	if err != nil {
 		if len(recs) == 1 {
-			return fmt.Errorf("projection %s: %s (%s@%d): %w", a.p.Name, recs[0].Fact.FactName(), recs[0].Stream, recs[0].Revision, err)
+			return &Poison{a.p.Name, recs[0].Stream, recs[0].Revision, recs[0].Fact.FactName(), err}
 		}
 		return fmt.Errorf("projection %s: %w", a.p.Name, err)
 	}

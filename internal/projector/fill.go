@@ -52,7 +52,7 @@ func moreRoom() func() {
 
 // begin makes the tables of a projection's next generation.
 func (k *Keeper) begin(ctx context.Context, p Projection) (*filling, error) {
-	f := &filling{applier: newApplier(k.pool, p)}
+	f := &filling{applier: newApplier(k.pool, k.store, p)}
 	err := pgx.BeginFunc(ctx, k.pool, func(tx pgx.Tx) error {
 		f.gen = generation{p: f.p}
 		err := tx.QueryRow(ctx, `SELECT coalesce(max(generation), 0) + 1 FROM cis.generation WHERE name = $1 AND version = $2`, p.Name, p.Version).Scan(&f.gen.number)
@@ -229,7 +229,7 @@ func allFull(all []*filling) bool {
 
 // giveAll hands every filling what of a page concerns it.
 func giveAll(ctx context.Context, all []*filling, page eventstore.Page) error {
-	recs, err := decodeFor(all, page.Records)
+	recs, err := decodeFor(ctx, all, page.Records)
 	if err != nil {
 		return err
 	}
@@ -282,7 +282,7 @@ func (f *filling) give(ctx context.Context, recs []facts.Recorded, position uint
 }
 
 // decodeFor reads the records of a page that any of the fillings looks at, on all cores.
-func decodeFor(all []*filling, records []eventstore.Recorded) ([]facts.Recorded, error) {
+func decodeFor(ctx context.Context, all []*filling, records []eventstore.Recorded) ([]facts.Recorded, error) {
 	parts := make([][]facts.Recorded, runtime.GOMAXPROCS(0))
 	size := (len(records) + len(parts) - 1) / len(parts)
 	var g errgroup.Group
@@ -291,26 +291,37 @@ func decodeFor(all []*filling, records []eventstore.Recorded) ([]facts.Recorded,
 		g.Go(func() error {
 			parts[i] = make([]facts.Recorded, 0, len(chunk))
 			for _, r := range chunk {
-				wanted := false
-				for _, f := range all {
-					concerns, err := f.concerns(r)
-					if err != nil {
-						return err
-					}
-					wanted = wanted || concerns
-				}
-				if !wanted {
-					continue
-				}
-				rec, err := facts.Decode(r)
+				rec, wanted, err := decodeOne(ctx, all, r)
 				if err != nil {
 					return err
 				}
-				parts[i] = append(parts[i], rec)
+				if wanted {
+					parts[i] = append(parts[i], rec)
+				}
 			}
 			return nil
 		})
 	}
 	err := g.Wait()
 	return slices.Concat(parts...), err
+}
+
+// decodeOne reads a record if any of the fillings looks at it. One that cannot be read is passed over where all that it
+// concerns do so.
+func decodeOne(ctx context.Context, all []*filling, r eventstore.Recorded) (rec facts.Recorded, wanted bool, err error) {
+	var poison error
+	for _, f := range all {
+		concerns, err := f.concerns(r)
+		if err == nil && concerns && !wanted && poison == nil {
+			rec, err = facts.Decode(r)
+			wanted = err == nil
+		}
+		if err != nil {
+			poison = err
+		}
+		if poison != nil && (concerns || err != nil) && !f.skipped(ctx, r.Stream, r.Revision) {
+			return rec, false, &Poison{f.p.Name, r.Stream, r.Revision, r.Type, poison}
+		}
+	}
+	return rec, wanted, nil
 }

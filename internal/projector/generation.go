@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS cis.serving (
 ALTER TABLE cis.generation
 	ADD COLUMN IF NOT EXISTS filled  timestamptz, -- when a rebuild had caught up
 	ADD COLUMN IF NOT EXISTS retired timestamptz, -- since when another serves in its place
-	ADD COLUMN IF NOT EXISTS stopped text NOT NULL DEFAULT ''; -- why it stands still
+	ADD COLUMN IF NOT EXISTS stopped text NOT NULL DEFAULT '', -- why it stands still
+	ADD COLUMN IF NOT EXISTS stuck   text NOT NULL DEFAULT ''; -- and in front of which fact: stream@revision
 UPDATE cis.generation SET retired = now() WHERE position < 0; -- how that was said before
 CREATE TABLE IF NOT EXISTS cis.request (
 	id       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -62,7 +63,7 @@ func Setup(ctx context.Context, pool *pgxpool.Pool) error {
 			return err
 		}
 		var current bool // ALTER TABLE would wait for whoever reads
-		err := tx.QueryRow(ctx, `SELECT to_regclass('cis.request') IS NOT NULL`).Scan(&current)
+		err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('cis.generation') AND attname = 'stuck')`).Scan(&current)
 		if err == nil && !current {
 			_, err = tx.Exec(ctx, systemTables)
 		}

@@ -216,7 +216,7 @@ func (k *Keeper) change(ctx context.Context, name, which string, number int) err
 
 // existing finds the newest generation that is complete and fits a condition, with $3.
 func (k *Keeper) existing(ctx context.Context, p Projection, which string, number int) (*applier, error) {
-	a := newApplier(k.pool, p)
+	a := newApplier(k.pool, k.store, p)
 	a.gen = generation{p: a.p}
 	var pos int64
 	err := k.pool.QueryRow(ctx, `
@@ -285,7 +285,7 @@ func (k *Keeper) reach(ctx context.Context, a *applier, tx pgx.Tx, to uint64) er
 		if cut := slices.IndexFunc(page.Records, func(r eventstore.Recorded) bool { return r.Position > to }); cut >= 0 {
 			page.Records = page.Records[:cut]
 		}
-		recs, err := a.decode(page.Records)
+		recs, err := a.decode(ctx, page.Records)
 		if err != nil {
 			return err
 		}

@@ -50,7 +50,7 @@ func (s *Serving) fillPast(ctx context.Context, tx pgx.Tx, list []facts.Recorded
 	if err := s.fixed.guard(ctx, tx); err != nil {
 		return err
 	}
-	a := newApplier(nil, s.p)
+	a := newApplier(nil, nil, s.p)
 	var page []facts.Recorded
 	apply := func() error {
 		if len(page) == 0 {

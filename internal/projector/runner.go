@@ -44,7 +44,7 @@ func New(pool *pgxpool.Pool, store *eventstore.Client, logID string, log *slog.L
 	r := &Runner{pool: pool, store: store, logID: logID, log: log}
 	r.meters = &meters{runner: r, lags: map[string]Lag{}}
 	for _, p := range projections {
-		r.all = append(r.all, &running{Runner: r, applier: newApplier(pool, p), leader: newLeader(pool, p.Name, log), changed: make(chan struct{})})
+		r.all = append(r.all, &running{Runner: r, applier: newApplier(pool, store, p), leader: newLeader(pool, p.Name, log), changed: make(chan struct{})})
 	}
 	return r
 }
@@ -190,7 +190,7 @@ func (p *running) advanced(page eventstore.Page) {
 	p.mu.Lock()
 	if p.stopped != nil {
 		p.log.Info("projector: going on", "projection", p.p.Name, "position", p.position)
-		go p.remember(p.gen, "")
+		go p.remember(p.gen, nil)
 	}
 	p.stopped = nil
 	p.caughtUp = page.CaughtUp
@@ -209,16 +209,24 @@ func (p *running) fail(err error) {
 	defer p.mu.Unlock()
 	if p.stopped == nil || p.stopped.Error() != err.Error() {
 		p.log.Error("projector: stopped", "projection", p.p.Name, "position", p.position, "error", err)
-		go p.remember(p.gen, err.Error())
+		go p.remember(p.gen, err)
 	}
 	p.stopped = err
 }
 
 // remember lets other processes know why the projection stands still, if the database can be told.
-func (p *running) remember(gen generation, why string) {
+func (p *running) remember(gen generation, err error) {
+	var why, where string
+	var poison *Poison
+	if err != nil {
+		why = err.Error()
+	}
+	if errors.As(err, &poison) {
+		where = poison.Where()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_ = gen.set(ctx, p.Runner.pool, `stopped = $4`, why)
+	_ = gen.set(ctx, p.Runner.pool, `stopped = $4, stuck = $5`, why, where)
 }
 
 // Status is how far a projection has come.

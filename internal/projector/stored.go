@@ -22,6 +22,7 @@ type Generation struct {
 	Filled     *time.Time `json:"filled,omitempty"`
 	Retired    *time.Time `json:"retired,omitempty"`
 	Stopped    string     `json:"stopped,omitempty" doc:"Why it stands still"`
+	Stuck      string     `json:"stuck,omitempty" doc:"In front of which fact: stream@revision"`
 }
 
 // List returns all generations in the database, with what they take on its disk.
@@ -32,7 +33,7 @@ func List(ctx context.Context, pool *pgxpool.Pool) ([]Generation, error) {
 			s.generation IS NOT NULL AS serving, g.position,
 			coalesce((SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 				WHERE n.nspname = format('p_%s_v%s_g%s', g.name, g.version, g.generation) AND c.relkind = 'r'), 0)::bigint AS bytes,
-			g.created, g.filled, g.retired, g.stopped
+			g.created, g.filled, g.retired, g.stopped, g.stuck
 		FROM cis.generation g
 		LEFT JOIN cis.serving s USING (name, version, generation)
 		ORDER BY g.name, g.version, g.generation`)
@@ -51,6 +52,7 @@ type ProjectionStatus struct {
 	Head        uint64       `json:"head" doc:"Where the log ends"`
 	Lag         Lag          `json:"lag"`
 	Stopped     string       `json:"stopped,omitempty" doc:"Why it stands still"`
+	Stuck       string       `json:"stuck,omitempty" doc:"In front of which fact: stream@revision"`
 	Generations []Generation `json:"generations" doc:"All there are, those of other versions of the program included"`
 }
 
@@ -76,7 +78,7 @@ func (k *Keeper) Overview(ctx context.Context) ([]ProjectionStatus, error) {
 			}
 			o.Generations = append(o.Generations, s)
 			if s.Serving && s.Version == p.Version {
-				o.Generation, o.Position, o.Stopped = s.Generation, uint64(s.Position), s.Stopped
+				o.Generation, o.Position, o.Stopped, o.Stuck = s.Generation, uint64(s.Position), s.Stopped, s.Stuck
 			}
 		}
 		if o.Lag, err = Behind(ctx, k.store, p, o.Position, maxLag); err != nil {
