@@ -15,6 +15,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/mail"
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/access"
+	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/facts"
 	"github.com/calendar-invite-server/cis/internal/httpapi"
 )
@@ -26,8 +27,8 @@ type History interface {
 	// After returns facts of all streams behind a position in log order, at most limit of those that keep wants, and how
 	// far it has looked.
 	After(ctx context.Context, position uint64, limit int, keep func(facts.Recorded) bool) ([]facts.Recorded, uint64, error)
-	// Event returns what happened to an event and its invitations, in log order, as long as while says so.
-	Event(ctx context.Context, uid string, while func(facts.Recorded) bool) ([]facts.Recorded, error)
+	// Event goes through the records of an event and its invitations, in log order, as long as while says so.
+	Event(ctx context.Context, uid string, while func(eventstore.Recorded) bool, each func([]eventstore.Recorded) error) (found bool, err error)
 	// Open returns a fact with what is personal in it readable.
 	Open(ctx context.Context, rec facts.Recorded) (facts.Recorded, error)
 }

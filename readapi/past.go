@@ -2,13 +2,12 @@ package readapi
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/fault"
-	"github.com/calendar-invite-server/cis/internal/facts"
+	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/calendar-invite-server/cis/projections/attendees"
 	"github.com/calendar-invite-server/cis/projections/events"
@@ -42,17 +41,14 @@ func asOf[O any](ctx context.Context, a *API, uid string, q AsOfQuery, do func(*
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	list, err := a.opts.History.Event(ctx, uid, while)
-	if err == nil && len(list) == 0 {
-		err = event.ErrUnknown
+	records := func(ctx context.Context, each func([]eventstore.Recorded) error) error {
+		found, err := a.opts.History.Event(ctx, uid, while, each)
+		if err == nil && !found {
+			err = event.ErrUnknown
+		}
+		return err
 	}
-	if err != nil {
-		return nil, err
-	}
-	views := slices.DeleteFunc(slices.Clone(a.opts.Keeper.Projections()), func(p projector.Projection) bool {
-		return p.Name != viewEvents && p.Name != viewAttendees && p.Name != viewStatistics
-	})
-	err = projector.Past(ctx, a.pool, list, views, func(serving func(string) *projector.Serving) (err error) {
+	err = a.opts.Keeper.Past(ctx, []string{viewEvents, viewAttendees, viewStatistics}, records, func(serving func(string) *projector.Serving) (err error) {
 		then := *a
 		then.events, then.attendees, then.statistics = events.Of(serving(viewEvents)), attendees.Of(serving(viewAttendees)), statistics.Of(serving(viewStatistics))
 		out, err = do(&then)
@@ -62,13 +58,13 @@ func asOf[O any](ctx context.Context, a *API, uid string, q AsOfQuery, do func(*
 }
 
 // while says which facts count.
-func (q AsOfQuery) while() (func(facts.Recorded) bool, error) {
+func (q AsOfQuery) while() (func(eventstore.Recorded) bool, error) {
 	if position, err := strconv.ParseUint(q.AsOf, 10, 63); err == nil {
-		return func(r facts.Recorded) bool { return r.Position <= position }, nil
+		return func(r eventstore.Recorded) bool { return r.Position <= position }, nil
 	}
 	at, err := time.Parse(time.RFC3339Nano, q.AsOf)
 	if err != nil {
 		return nil, ErrAsOf.With(q.AsOf)
 	}
-	return func(r facts.Recorded) bool { return !r.Created.After(at) }, nil
+	return func(r eventstore.Recorded) bool { return !r.Created.After(at) }, nil
 }

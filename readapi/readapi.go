@@ -32,7 +32,6 @@ type API struct {
 	statistics *statistics.Reader
 	organizers *organizers.Reader
 	access     *accessview.Reader
-	pool       *pgxpool.Pool
 	past       chan struct{}
 	opts       Options
 }
@@ -61,7 +60,7 @@ type Options struct {
 func New(pool *pgxpool.Pool, opts Options) *API {
 	return &API{
 		events: events.NewReader(pool), attendees: attendees.NewReader(pool), statistics: statistics.NewReader(pool), organizers: organizers.NewReader(pool),
-		access: accessview.NewReader(pool), pool: pool, past: make(chan struct{}, pastSlots), opts: opts,
+		access: accessview.NewReader(pool), past: make(chan struct{}, pastSlots), opts: opts,
 	}
 }
 

@@ -2,7 +2,7 @@ package facts
 
 import (
 	"context"
-	"errors"
+	"slices"
 
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
@@ -38,46 +38,37 @@ func (h History) Stream(ctx context.Context, stream string) ([]Recorded, error) 
 	return out, nil
 }
 
-// Event returns what happened to an event and its invitations in log order, as long as while says so; none if there is no
-// such event. It goes through the log from the event's beginning.
-func (h History) Event(ctx context.Context, uid string, while func(Recorded) bool) (list []Recorded, err error) {
+// pastPage is how many records [History.Event] reads at a time.
+const pastPage = 4_000
+
+// Event goes through the records of an event and its invitations in log order, as long as while says so, from the event's
+// beginning. found says whether there was such an event then.
+func (h History) Event(ctx context.Context, uid string, while func(eventstore.Recorded) bool, each func([]eventstore.Recorded) error) (found bool, err error) {
 	first, err := h.Log.store.ReadStream(ctx, event.Stream(uid), 0)
-	if isNotFound(err) || err == nil && len(first) == 0 {
-		return nil, nil
+	if isNotFound(err) || err == nil && (len(first) == 0 || !while(first[0])) {
+		return false, nil
+	}
+	if err == nil {
+		err = each(first[:1])
 	}
 	if err != nil {
-		return nil, err
-	}
-	add := func(records []eventstore.Recorded) error {
-		for _, r := range records {
-			rec, err := Decode(r)
-			if err != nil {
-				return err
-			}
-			if !while(rec) {
-				return eventstore.ErrDone
-			}
-			list = append(list, rec)
-		}
-		return nil
-	}
-	if err := add(first[:1]); err != nil {
-		if errors.Is(err, eventstore.ErrDone) {
-			err = nil
-		}
-		return nil, err
+		return false, err
 	}
 	own := []string{event.Stream(uid), invitation.StreamPrefix + uid}
-	err = h.Log.store.Follow(ctx, own, first[0].Position, 1000, func(page eventstore.Page) error {
-		if err := add(page.Records); err != nil {
+	err = h.Log.store.Follow(ctx, own, first[0].Position, pastPage, func(page eventstore.Page) error {
+		end := slices.IndexFunc(page.Records, func(r eventstore.Recorded) bool { return !while(r) })
+		if end >= 0 {
+			page.Records = page.Records[:end]
+		}
+		if err := each(page.Records); err != nil {
 			return err
 		}
-		if page.CaughtUp {
+		if page.CaughtUp || end >= 0 {
 			return eventstore.ErrDone
 		}
 		return nil
 	})
-	return list, err
+	return true, err
 }
 
 // maxLook is how many facts a look at the history goes through at most.

@@ -6,28 +6,33 @@ import (
 	"strings"
 
 	"github.com/calendar-invite-server/cis/internal/eventstore"
-	"github.com/calendar-invite-server/cis/internal/facts"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Past shows readers what projections make of some facts alone: of those up to a moment, say. The tables are those of every
-// generation, filled by the same code when somebody asks for them, and nobody but read ever sees them: they are gone when it
-// returns. serving finds them by the projection's name.
-func Past(ctx context.Context, pool *pgxpool.Pool, list []facts.Recorded, projections []Projection, read func(serving func(name string) *Serving) error) error {
-	tx, err := pool.Begin(ctx)
+// Records goes through some of the log, in order.
+type Records func(ctx context.Context, each func([]eventstore.Recorded) error) error
+
+// Past shows readers what the named projections make of some records alone: of those up to a moment, say. The tables are those of
+// every generation, filled by the same code when somebody asks for them, and nobody but read ever sees them: they are gone
+// when it returns. serving finds them by the projection's name.
+func (k *Keeper) Past(ctx context.Context, names []string, records Records, read func(serving func(name string) *Serving) error) error {
+	list, err := k.find(names...)
+	if err != nil {
+		return err
+	}
+	tx, err := k.pool.Begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 	all := map[string]*Serving{}
 	place := "past_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12] + "_"
-	for _, p := range projections {
+	for _, p := range list {
 		s := &Serving{db: tx, p: p, fixed: Tables(place + p.Name)}
 		s.fill = func(ctx context.Context) error {
 			s.fill = nil
-			if err := s.fillPast(ctx, tx, list); err != nil {
+			if err := s.fillPast(ctx, tx, k.store, records); err != nil {
 				return fmt.Errorf("projection %s, in the past: %w", p.Name, err)
 			}
 			return nil
@@ -37,42 +42,21 @@ func Past(ctx context.Context, pool *pgxpool.Pool, list []facts.Recorded, projec
 	return read(func(name string) *Serving { return all[name] })
 }
 
-func (s *Serving) fillPast(ctx context.Context, tx pgx.Tx, list []facts.Recorded) error {
-	if _, err := tx.Exec(ctx, `RESET ROLE`); err != nil { // of a read before, see enter
-		return err
-	}
-	if _, err := tx.Exec(ctx, `CREATE SCHEMA `+string(s.fixed)); err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, s.fixed.SQL(s.p.Tables)); err != nil {
-		return err
+func (s *Serving) fillPast(ctx context.Context, tx pgx.Tx, store *eventstore.Client, records Records) error {
+	for _, sql := range []string{`RESET ROLE`, `CREATE SCHEMA ` + string(s.fixed), s.fixed.SQL(s.p.Tables)} { // the role of a read before, see enter
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return err
+		}
 	}
 	if err := s.fixed.guard(ctx, tx); err != nil {
 		return err
 	}
-	a := newApplier(nil, nil, s.p)
-	var page []facts.Recorded
-	apply := func() error {
-		if len(page) == 0 {
-			return nil
-		}
-		err := s.p.Apply(ctx, Tx{Tx: tx, Tables: s.fixed}, page)
-		page = page[:0]
-		return err
-	}
-	for _, rec := range list {
-		wanted, err := a.concerns(eventstore.Recorded{Stream: rec.Stream, Revision: rec.Revision, Type: rec.Fact.FactName()})
-		if err != nil {
+	looking := []*filling{{applier: newApplier(nil, store, s.p)}}
+	return records(ctx, func(page []eventstore.Recorded) error {
+		recs, err := decodeFor(ctx, looking, page)
+		if err != nil || len(recs) == 0 {
 			return err
 		}
-		if !wanted {
-			continue
-		}
-		if page = append(page, rec); len(page) == a.p.PageSize {
-			if err := apply(); err != nil {
-				return err
-			}
-		}
-	}
-	return apply()
+		return s.p.Apply(ctx, Tx{Tx: tx, Tables: s.fixed}, recs)
+	})
 }
