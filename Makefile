@@ -61,6 +61,10 @@ golden: ## write samples and golden mails that are missing (existing samples nev
 	$(GO) test ./internal/facts -run TestSamples -update
 	$(GO) test ./notifier -run TestGolden -update
 
+.PHONY: stored-log
+stored-log: ## at a release: keep a log of this version, which all later ones must read
+	$(GO) test ./cmd/cis -run TestEarlierLogs -update
+
 .PHONY: check
 check: ## format, vet, staticcheck, vulnerable patterns
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || (echo "run gofmt -w ." >&2; exit 1)

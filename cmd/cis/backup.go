@@ -21,7 +21,6 @@ import (
 	"github.com/calendar-invite-server/cis/internal/eventstore/embedded"
 	"github.com/calendar-invite-server/cis/internal/facts"
 	"github.com/calendar-invite-server/cis/internal/projector"
-	"github.com/calendar-invite-server/cis/internal/vault"
 	"github.com/calendar-invite-server/cis/notifier"
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -57,8 +56,11 @@ keep it in a third place. The database is filled from the log again.`,
 					return err
 				}
 				if withSecret {
-					if o.Secret = p.cfg.secretFile(); p.cfg.Secret != "" {
+					if o.Secrets = []string{p.cfg.secretFile()}; p.cfg.Secret != "" {
 						return errors.New("the secret is in CIS_SECRET, not in a file: keep it yourself")
+					}
+					if _, err := os.Stat(p.cfg.vaultKeyFile()); err == nil {
+						o.Secrets = append(o.Secrets, p.cfg.vaultKeyFile())
 					}
 				}
 				bar := newBar(cmd.ErrOrStderr())
@@ -139,6 +141,9 @@ func fence(ctx context.Context, cfg Config, staged string, m backup.Manifest) er
 			return fmt.Errorf("the secret with the fingerprint %s is needed: put it into %s, or set CIS_SECRET or CIS_SECRET_FILE", m.KeyFingerprint, cfg.secretFile())
 		}
 		cfg.SecretFile = file
+	}
+	if _, err := os.Stat(cfg.vaultKeyFile()); err == nil {
+		cfg.VaultKeyFile = cfg.vaultKeyFile()
 	}
 	cfg.Data = staged
 	p, err := openLog(ctx, &cfg, newLogger(os.Stderr, cfg.LogLevel))
@@ -321,7 +326,7 @@ func migrate(cmd *cobra.Command, from, to string) error {
 		}
 		defer clients[i].Close()
 	}
-	v, err := vault.Open(filepath.Join(cfg.Data, "vault.db"), keys.Wrapping())
+	v, err := cfg.openVault(keys.Wrapping())
 	if err != nil {
 		return err
 	}

@@ -259,6 +259,69 @@ func TestBackupKilled(t *testing.T) {
 	}
 }
 
+// TestVaultRotate: the key that wraps all others is replaced; what was sealed is read with the new one, also when the rotation
+// was interrupted at the worst moment, and after a restore.
+func TestVaultRotate(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, 2*time.Minute)
+	relay := sink.New()
+	if err := relay.Listen("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(relay.Close)
+	p := newProcess(t, "smtp://"+relay.Addr())
+	p.refuses("there is no vault", "vault", "rotate")
+	p.run(ctx)
+	s := p.stage(relay)
+	_, uid, err := s.newEvent(ctx, olga, "rotate@google.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.invite(ctx, uid, guest(1), "Ann"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.calendar(ctx, guest(1), 1); err != nil {
+		t.Fatal(err)
+	}
+	p.refuses("in use", "vault", "rotate")
+	p.end(syscall.SIGTERM)
+	readable := func(p *process) {
+		t.Helper()
+		if out := p.must("audit", "show", uid); !strings.Contains(out, guest(1)) {
+			t.Errorf("not readable:\n%s", out)
+		}
+	}
+	p.must("vault", "rotate")
+	readable(p)
+	key := filepath.Join(p.data, "vault.key")
+	if err := os.Rename(key, key+".new"); err != nil { // killed before the key had its place
+		t.Fatal(err)
+	}
+	readable(p)
+	p.must("vault", "rotate")
+	readable(p)
+	if _, err := os.Stat(key + ".new"); err == nil {
+		t.Error("the key of an interrupted rotation is left over")
+	}
+	if err := os.WriteFile(key+".new", fileOf(t, filepath.Join(p.data, "secret")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.refuses("is no vault key", "audit", "show", uid)
+	_ = os.Remove(key + ".new")
+
+	var taken backup.Taken
+	if err := json.Unmarshal([]byte(p.must("backup", filepath.Join(filepath.Dir(p.out), "backups"), "--with-secret", "--json")), &taken); err != nil {
+		t.Fatal(err)
+	}
+	q := p.again(t)
+	q.must("restore", taken.Log)
+	readable(q)
+	if err := os.Remove(key); err != nil {
+		t.Fatal(err)
+	}
+	p.refuses("the key that wraps its keys is missing", "audit", "show", uid)
+}
+
 // TestMigrateStore moves a log from the embedded store to one that is reached over TCP, and back; it is killed on the way.
 func TestMigrateStore(t *testing.T) {
 	t.Parallel()

@@ -80,6 +80,7 @@ type Config struct {
 	HookPauses   []time.Duration
 	ACME         bool
 
+	VaultKeyFile      string
 	CheckpointMinutes int
 	CheckpointURL     string
 	CheckpointMail    string
@@ -260,6 +261,7 @@ func (c *Config) readMails(e *environment) {
 
 // readProof reads how often the log is signed, and who is told.
 func (c *Config) readProof(e *environment) {
+	c.VaultKeyFile = e.get("CIS_VAULT_KEY_FILE", "", "file with the key that wraps the keys of personal data, once `cis vault rotate` made one; by default vault.key in CIS_DATA")
 	c.CheckpointMinutes = e.number("CIS_CHECKPOINT_MINUTES", 5, "how often all that is in the log is signed, if there is anything new; 0: never")
 	c.CheckpointURL = e.url("CIS_CHECKPOINT_URL", "where each signed checkpoint is posted, as text/plain, so that nobody here can change the log unnoticed; empty: nowhere")
 	c.CheckpointMail = e.get("CIS_CHECKPOINT_MAIL", "", "address that is mailed one a day; empty: nobody")

@@ -18,7 +18,6 @@ import (
 	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/calendar-invite-server/cis/internal/rundir"
 	"github.com/calendar-invite-server/cis/internal/secret"
-	"github.com/calendar-invite-server/cis/internal/vault"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"os"
@@ -87,7 +86,7 @@ func openLog(ctx context.Context, cfg *Config, log *slog.Logger) (_ *parts, err 
 		return nil, err
 	}
 	p.onClose(p.store.Close)
-	v, err := vault.Open(filepath.Join(cfg.Data, "vault.db"), p.keys.Wrapping())
+	v, err := cfg.openVault(p.keys.Wrapping())
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ const (
 	eventsName   = "events.db"
 	vaultName    = "vault.db"
 	secretName   = "secret"
+	vaultKeyName = "vault.key"
 	partial      = ".partial"
 )
 
@@ -49,10 +50,10 @@ type File struct {
 
 // Options are what is copied, and where to.
 type Options struct {
-	Data           string // CIS_DATA, with an embedded store
-	To             string // folder that gets a folder per backup
-	Keys           string // the same for the keys; empty: in the folder of the log's copy
-	Secret         string // file with the secret, to be copied beside the keys; empty: it is not
+	Data           string   // CIS_DATA, with an embedded store
+	To             string   // folder that gets a folder per backup
+	Keys           string   // the same for the keys; empty: in the folder of the log's copy
+	Secrets        []string // files with the secret, and with the vault's key if it was rotated, to be copied beside the keys
 	LogID          string
 	KeyFingerprint string
 	Position       uint64 // where the log ends, at least
@@ -107,11 +108,12 @@ func Take(ctx context.Context, o Options) (t Taken, err error) {
 		return t, fmt.Errorf("copying the keys: %w", err)
 	}
 	held := []string{vaultName}
-	if o.Secret != "" {
-		if err := copyFile(o.Secret, filepath.Join(keys, secretName)); err != nil {
+	for i, file := range o.Secrets {
+		name := []string{secretName, vaultKeyName}[min(i, 1)]
+		if err := copyFile(file, filepath.Join(keys, name)); err != nil {
 			return t, err
 		}
-		held = append(held, secretName)
+		held = append(held, name)
 	}
 	o.Tell("hashing")
 	if err := finish(keys, m, held...); err != nil {

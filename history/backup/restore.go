@@ -47,8 +47,11 @@ func Restore(data, from, keys string, fence func(staged string, m Manifest) erro
 	); err != nil {
 		return m, err
 	}
-	if _, err := os.Stat(filepath.Join(keys, secretName)); err == nil {
-		if err := copyFile(filepath.Join(keys, secretName), filepath.Join(staged, secretName)); err != nil {
+	for _, name := range []string{secretName, vaultKeyName} {
+		if _, err := os.Stat(filepath.Join(keys, name)); err != nil {
+			continue
+		}
+		if err := copyFile(filepath.Join(keys, name), filepath.Join(staged, name)); err != nil {
 			return m, err
 		}
 	}
@@ -80,12 +83,12 @@ func empty(data, staged string) error {
 
 // install moves what is whole to its place; the log comes last.
 func install(staged, data string) error {
-	for _, name := range []string{secretName, vaultName, "eventstore"} {
+	for _, name := range []string{secretName, vaultKeyName, vaultName, "eventstore"} {
 		from := filepath.Join(staged, name)
 		if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if name == secretName {
+		if name == secretName || name == vaultKeyName {
 			if _, err := os.Lstat(filepath.Join(data, name)); err == nil {
 				continue // the operator's own; that it fits was checked
 			}

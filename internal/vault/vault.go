@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
 )
@@ -40,12 +41,14 @@ CREATE TABLE IF NOT EXISTS destroyed ( -- in order, for processes that have keys
 	subject TEXT    NOT NULL,
 	at      INTEGER NOT NULL -- Unix seconds
 );
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = 1;
 `
 
 // Vault seals and opens. It is safe for concurrent use, by several processes too.
 type Vault struct {
-	db     *sql.DB // one writing connection
+	lock   *os.File // shared by all that have the vault open
+	db     *sql.DB  // one writing connection
 	read   *sql.DB
 	make   *sql.Stmt // on db
 	keyOf  *sql.Stmt // on read
@@ -68,17 +71,23 @@ type request struct {
 
 const cacheSize = 25_000 // keys per generation; one takes most of a kilobyte
 
-// Open opens or makes the vault in an SQLite file. wrapping is a key of 32 bytes.
-func Open(path string, wrapping []byte) (*Vault, error) {
-	wrap, err := newAEAD(wrapping)
-	if err != nil {
-		return nil, err
-	}
+// Open opens or makes the vault in an SQLite file. wrappings are keys of 32 bytes: the one the vault's keys are wrapped by
+// is used, in a new vault the last. It fails with [ErrWrapping] if it is none of them.
+func Open(path string, wrappings ...[]byte) (_ *Vault, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
+	lock, err := lockVault(path, syscall.LOCK_SH)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = lock.Close()
+		}
+	}()
 	v := &Vault{
-		wrap: wrap, create: make(chan request, 4096), quit: make(chan struct{}), done: make(chan struct{}),
+		lock: lock, create: make(chan request, 4096), quit: make(chan struct{}), done: make(chan struct{}),
 		cache: map[string]cipher.AEAD{},
 	}
 	// secure_delete: a destroyed key must not be found in the file's free pages.
@@ -92,6 +101,10 @@ func Open(path string, wrapping []byte) (*Vault, error) {
 		return nil, fmt.Errorf("vault: opening %s: %w", path, err)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
+		_ = v.db.Close()
+		return nil, err
+	}
+	if _, v.wrap, err = wrappedBy(v.db, wrappings); err != nil {
 		_ = v.db.Close()
 		return nil, err
 	}
@@ -124,7 +137,7 @@ func (v *Vault) Close() error {
 	close(v.quit)
 	<-v.done
 	v.watching.Wait()
-	return errors.Join(v.read.Close(), v.db.Close())
+	return errors.Join(v.read.Close(), v.db.Close(), v.lock.Close())
 }
 
 // Seal encrypts plaintext under the subject's key, making the key if there is none yet. place is authenticated: what
