@@ -165,3 +165,12 @@ func HasPersonal(f schema.Fact) bool {
 	v := reflect.ValueOf(f)
 	return slices.ContainsFunc(plan(v.Type()), func(p piiField) bool { return v.FieldByIndex(p.index).String() != "" })
 }
+
+// Rewritten returns the fact with every personal text, once readable, replaced.
+func (l *Log) Rewritten(ctx context.Context, rec Recorded, replace func(text string) string) (schema.Fact, error) {
+	opened, err := l.Open(ctx, rec)
+	if err != nil {
+		return nil, err
+	}
+	return transform(opened, func(_ piiField, _, text string) (string, error) { return replace(text), nil })
+}

@@ -123,3 +123,23 @@ func (s *Serving) ForEach(ctx context.Context, tenant, sql string, args, into []
 		return err
 	})
 }
+
+// Rows reads rows of a tenant whose columns are not known beforehand.
+func (s *Serving) Rows(ctx context.Context, tenant, sql string, read func(pgx.Rows) error) error {
+	return s.within(ctx, tenant, sql, nil, read)
+}
+
+// TenantTables names the tables that say whose their rows are.
+func (s *Serving) TenantTables(ctx context.Context) ([]string, error) {
+	t, err := s.Tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.pool.Query(ctx, `
+		SELECT c.relname::text FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'tenant' AND NOT a.attisdropped
+		WHERE c.relnamespace = $1::regnamespace AND c.relkind = 'r' ORDER BY 1`, string(t))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}

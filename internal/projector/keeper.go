@@ -53,6 +53,15 @@ func (k *Keeper) Names() []string {
 	return names
 }
 
+// Projection is the one with a name.
+func (k *Keeper) Projection(name string) (Projection, error) {
+	list, err := k.find(name)
+	if err != nil {
+		return Projection{}, err
+	}
+	return list[0], nil
+}
+
 // find returns the named projections; without names, all.
 func (k *Keeper) find(names ...string) ([]Projection, error) {
 	if len(names) == 0 {
