@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -153,7 +154,7 @@ func (a *App) wire() (err error) {
 		Pool: a.pool, Handler: a.handler, Feed: a.feed, Private: a.cfg.PrivateHooks, Log: a.log, Registry: a.registry, List: a.endpoints,
 		Leading: func() bool { return a.runner.Leads("webhooks") }, Pauses: a.cfg.HookPauses,
 	})
-	a.runner = projector.New(a.pool, a.store, a.place, a.log, append(projections.All(a.facts), todo, table, ledger, hooks)...)
+	a.runner = projector.New(a.pool, a.store, a.place, a.log, slices.Concat(projections.All(a.facts), []projector.Projection{todo, table, ledger, hooks}, a.cfg.own)...)
 	a.registry.MustRegister(a.runner.Collector())
 	if a.notary, err = a.parts.notary(); err != nil {
 		return err
@@ -249,6 +250,7 @@ func (a *App) missing() []string {
 	}
 	for _, s := range a.runner.Status() {
 		switch {
+		case s.Public: // an analyst's own: nobody else waits for it
 		case s.Stopped != "":
 			out = append(out, "projection "+s.Name+" stands still; see the log")
 		case !s.CaughtUp && s.Leading:

@@ -21,8 +21,10 @@ import (
 	"github.com/calendar-invite-server/cis/internal/address"
 	"github.com/calendar-invite-server/cis/internal/dkimsign"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
+	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/calendar-invite-server/cis/internal/secret"
 	"github.com/calendar-invite-server/cis/notifier"
+	"github.com/calendar-invite-server/cis/projections/own"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/acme"
@@ -94,6 +96,7 @@ type Config struct {
 	Rates                    notifier.Rates
 
 	templates *notifier.Templates
+	own       []projector.Projection // analysts'
 
 	tls  *tls.Config
 	dkim *dkimsign.Signer
@@ -261,6 +264,10 @@ func (c *Config) readMails(e *environment) {
 
 // readProof reads how often the log is signed, and who is told.
 func (c *Config) readProof(e *environment) {
+	var err error
+	if c.own, err = own.Load(e.get("CIS_PROJECTIONS", "", "folder with analysts' own read models, NAME.sql (cis projections try --help); empty: none")); err != nil {
+		e.bad("CIS_PROJECTIONS", "%v", err)
+	}
 	c.VaultKeyFile = e.get("CIS_VAULT_KEY_FILE", "", "file with the key that wraps the keys of personal data, once `cis vault rotate` made one; by default vault.key in CIS_DATA")
 	c.CheckpointMinutes = e.number("CIS_CHECKPOINT_MINUTES", 5, "how often all that is in the log is signed, if there is anything new; 0: never")
 	c.CheckpointURL = e.url("CIS_CHECKPOINT_URL", "where each signed checkpoint is posted, as text/plain, so that nobody here can change the log unnoticed; empty: nowhere")

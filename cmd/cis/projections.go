@@ -17,6 +17,7 @@ import (
 	"github.com/calendar-invite-server/cis/notifier"
 	"github.com/calendar-invite-server/cis/notifier/webhooks"
 	"github.com/calendar-invite-server/cis/projections"
+	"github.com/calendar-invite-server/cis/projections/own"
 	"github.com/spf13/cobra"
 )
 
@@ -30,6 +31,7 @@ Beside a running server, what is asked for here is done by the process that lead
 by the command itself. Readers and mail go on meanwhile.`,
 	}
 	cmd.AddCommand(newProjectionsList(), newProjectionsStatus(),
+		newProjectionsTry(),
 		newProjectionsJob("rebuild NAME…", "Fill new tables from the log, beside those that serve, and switch to them", "rebuild"),
 		newProjectionsJob("verify [NAME…]", "Fold the log again and report every row that differs from what serves", "verify"),
 		newProjectionsJob("diff NAME", "Compare what serves with the generation that does not", "diff"),
@@ -42,8 +44,14 @@ by the command itself. Readers and mail go on meanwhile.`,
 
 // keeper looks after all projections there are, without running them.
 func (p *parts) keeper() *projector.Keeper {
-	all := append(projections.All(p.facts),
-		inbox.Projection(nil), bulk.Projection(nil), notifier.Projection(time.Duration(p.cfg.Window)*time.Second, nil), webhooks.Projection())
+	return p.keeperOf(p.cfg.own)
+}
+
+// keeperOf looks after the program's own, and after others.
+func (p *parts) keeperOf(others []projector.Projection) *projector.Keeper {
+	all := slices.Concat(projections.All(p.facts), []projector.Projection{
+		inbox.Projection(nil), bulk.Projection(nil), notifier.Projection(time.Duration(p.cfg.Window)*time.Second, nil), webhooks.Projection(),
+	}, others)
 	return projector.NewKeeper(p.pool, p.store, p.place, p.log, all...)
 }
 
@@ -101,6 +109,53 @@ func newProjectionsStatus() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func newProjectionsTry() *cobra.Command {
+	var most, rows int
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "try FILE", Short: "Show what an analyst's own read model would make of the first facts", Args: cobra.ExactArgs(1),
+		Long: `Show what an analyst's own read model, a file NAME.sql, would make of the first facts it looks at. Nothing is kept. To have it
+filled and followed like all others, put the file into the folder CIS_PROJECTIONS and start the server again; analysts read
+the views analysts.NAME_TABLE (GRANT cis_analyst TO them). A changed file needs a higher version.
+
+  -- version: 1
+  -- tables
+  CREATE TABLE @.answers (tenant text, day date, status text, n bigint NOT NULL, PRIMARY KEY (tenant, day, status));
+  -- on RsvpReceived
+  INSERT INTO @.answers AS a VALUES (:tenant, (:at AT TIME ZONE 'UTC')::date, :status, 1)
+  ON CONFLICT (tenant, day, status) DO UPDATE SET n = a.n + 1;
+
+:name is a field of the fact, :content.summary one inside another; :at, :position, :stream, :revision and :type are the record's.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			tried, err := own.LoadFile(args[0])
+			if err != nil {
+				return err
+			}
+			return withParts(cmd.Context(), true, func(ctx context.Context, p *parts) error {
+				tables, n, err := own.Sample(ctx, p.keeperOf([]projector.Projection{tried}), tried.Name, most, rows)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), tables)
+				}
+				_, _ = fmt.Fprintf(cmd.OutOrStdout(), "%d facts\n", n)
+				for _, t := range tables {
+					_, _ = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d rows\n", t.Table, t.Count)
+					for _, r := range t.Rows {
+						_, _ = fmt.Fprintln(cmd.OutOrStdout(), "  "+pairs(r))
+					}
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().IntVar(&most, "facts", 10_000, "facts at most")
+	cmd.Flags().IntVar(&rows, "rows", 20, "rows of each table shown")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

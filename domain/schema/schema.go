@@ -108,6 +108,16 @@ func (r Registry) Stored(current string) []string {
 	return names
 }
 
+// Zero returns the zero value of the fact with a name.
+func (r Registry) Zero(name string) (Fact, bool) {
+	typ, ok := r.types[name]
+	if !ok {
+		return nil, false
+	}
+	fact, ok := reflect.New(typ).Elem().Interface().(Fact)
+	return fact, ok
+}
+
 // Decode reads a stored fact, upcasting old versions. It fails with [ErrUnknownName].
 func (r Registry) Decode(name string, data []byte) (Fact, error) {
 	for u, old := r.upcasters[name]; old; u, old = r.upcasters[name] {

@@ -29,6 +29,7 @@ type letter struct {
 	received mail.MailReceived
 	msg      *message.Message
 	revision eventstore.Revision // of its stream
+	done     bool                // it was handled before
 	proof    mail.MailAuthenticated
 	from     itip.Sender
 	reading  itip.Reading
@@ -52,7 +53,7 @@ func (w *Worker) handle(ctx context.Context, t task) (err error) {
 		}
 	}()
 	l := &letter{task: t}
-	if err := w.load(ctx, l); err != nil {
+	if err := w.load(ctx, l); err != nil || l.done {
 		return err
 	}
 	outcome, err := w.carryOut(ctx, l)
@@ -75,9 +76,6 @@ func (w *Worker) load(ctx context.Context, l *letter) (err error) {
 		l.raw, l.received = recent.raw, recent.received
 		return nil
 	}
-	if l.raw, err = w.receiver.log.LoadRaw(ctx, l.MailID); err != nil {
-		return err
-	}
 	list, revision, err := w.receiver.log.Load(ctx, mail.Stream(l.MailID))
 	if err != nil {
 		return err
@@ -89,9 +87,14 @@ func (w *Worker) load(ctx context.Context, l *letter) (err error) {
 			l.received = f
 		case mail.MailAuthenticated:
 			l.proof = f
+		case mail.MailHandled, mail.MailDropped:
+			l.done = true // the to-do list had not seen it yet
 		}
 	}
-	return nil
+	if !l.done {
+		l.raw, err = w.receiver.log.LoadRaw(ctx, l.MailID)
+	}
+	return err
 }
 
 // ByAddress is the plan of mails whose meaning lies in where they were sent, not in a calendar in them.

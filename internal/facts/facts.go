@@ -79,6 +79,16 @@ var prefixes = func() (all []string) {
 	return all
 }()
 
+// Named returns the zero value of the fact with a name, and how the names of the streams begin that hold it.
+func Named(name string) (fact schema.Fact, stream string, ok bool) {
+	for _, a := range aggregates {
+		if fact, ok := a.schema.Zero(name); ok {
+			return fact, a.stream, true
+		}
+	}
+	return nil, "", false
+}
+
 // FactStreams are how the names of all streams of facts begin.
 func FactStreams() []string { return slices.Clone(prefixes) }
 

@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS cis.serving (
 	PRIMARY KEY (name, version)
 );
 ALTER TABLE cis.generation
-	ADD COLUMN IF NOT EXISTS filled  timestamptz, -- when a rebuild had caught up
+	ADD COLUMN IF NOT EXISTS filled  timestamptz, -- when it had caught up with the log for the first time
 	ADD COLUMN IF NOT EXISTS retired timestamptz, -- since when another serves in its place
 	ADD COLUMN IF NOT EXISTS stopped text NOT NULL DEFAULT '', -- why it stands still
 	ADD COLUMN IF NOT EXISTS stuck   text NOT NULL DEFAULT ''; -- and in front of which fact: stream@revision
@@ -164,8 +164,10 @@ func ensureServing(ctx context.Context, pool *pgxpool.Pool, p Projection, logID 
 		if err := g.create(ctx, tx, logID); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO cis.serving (name, version, generation) VALUES ($1, $2, $3)`, p.Name, p.Version, g.number)
-		return err
+		if _, err = tx.Exec(ctx, `INSERT INTO cis.serving (name, version, generation) VALUES ($1, $2, $3)`, p.Name, p.Version, g.number); err != nil {
+			return err
+		}
+		return g.tables().publish(ctx, tx, p)
 	})
 	if err != nil {
 		return g, fmt.Errorf("projection %s: %w", p.Name, err)

@@ -267,6 +267,9 @@ func (k *Keeper) switchTo(ctx context.Context, next *applier) error {
 		if _, err := tx.Exec(ctx, `UPDATE cis.serving SET generation = $3 WHERE name = $1 AND version = $2`, next.gen.args()...); err != nil {
 			return err
 		}
+		if err := next.gen.tables().publish(ctx, tx, p); err != nil {
+			return fmt.Errorf("showing it to analysts: %w", err)
+		}
 		return old.set(ctx, tx, `retired = now()`)
 	})
 	if err != nil {

@@ -33,6 +33,9 @@ type Projection struct {
 	// Indexed says that Apply finds rows by more than their keys, so that a rebuild needs all indexes from the start.
 	Indexed bool
 
+	// Public tables are shown to analysts, read-only, under names that stay the same: see [AnalystSchema].
+	Public bool
+
 	// Applied is called after a page was committed, with the position reached; may be nil.
 	Applied func(position uint64, caughtUp bool)
 }

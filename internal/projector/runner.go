@@ -35,6 +35,7 @@ type running struct {
 	sub    *eventstore.Subscriber
 
 	caughtUp bool
+	filled   bool // and the database knows it
 	stopped  error
 	changed  chan struct{} // closed and replaced when position or caughtUp change
 }
@@ -164,7 +165,7 @@ func (p *running) checkpoint(ctx context.Context) (uint64, error) {
 		return 0, fmt.Errorf("projection %s: %w", p.p.Name, err)
 	}
 	p.mu.Lock()
-	p.gen, p.position, p.caughtUp = gen, pos, false
+	p.gen, p.position, p.caughtUp, p.filled = gen, pos, false, false
 	p.mu.Unlock()
 	return pos, nil
 }
@@ -180,6 +181,12 @@ func (p *running) handle(ctx context.Context, page eventstore.Page) error {
 			p.fail(err)
 		}
 		return err
+	}
+	if page.CaughtUp && !p.filled { // before anybody is told
+		if err := p.gen.set(ctx, p.Runner.pool, `filled = coalesce(filled, now())`); err != nil {
+			return err
+		}
+		p.filled = true
 	}
 	p.advanced(page)
 	return nil
@@ -237,6 +244,7 @@ type Status struct {
 	CaughtUp bool   `json:"caught_up"`
 	Leading  bool   `json:"leading"`
 	Stopped  string `json:"stopped,omitempty"`
+	Public   bool   `json:"public,omitempty"` // an analyst's own
 }
 
 // Status returns how far the projections have come in this process.
@@ -244,7 +252,7 @@ func (r *Runner) Status() []Status {
 	out := make([]Status, 0, len(r.all))
 	for _, p := range r.all {
 		p.mu.Lock()
-		s := Status{Name: p.p.Name, Version: p.p.Version, Position: p.position, CaughtUp: p.caughtUp, Leading: p.leader.held.Load()}
+		s := Status{Name: p.p.Name, Version: p.p.Version, Position: p.position, CaughtUp: p.caughtUp, Leading: p.leader.held.Load(), Public: p.p.Public}
 		if p.stopped != nil {
 			s.Stopped = p.stopped.Error()
 		}

@@ -62,15 +62,21 @@ func (s *Serving) Tables(ctx context.Context) (Tables, error) {
 }
 
 // Work runs f in a transaction during which the tables it is given go on serving: what a worker claims must not be free
-// in a generation that takes over meanwhile.
+// in a generation that takes over meanwhile. It does not run f before the tables had caught up with the log once: while a
+// database is being filled, they show work that was done long ago.
 func (s *Serving) Work(ctx context.Context, f func(pgx.Tx, Tables) error) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		g := generation{p: s.p}
 		batch := &pgx.Batch{}
 		batch.Queue(`SELECT pg_advisory_xact_lock_shared(`+switchLock+`)`, s.p.Name)
-		batch.Queue(selectServing, s.p.Name, s.p.Version).QueryRow(func(row pgx.Row) error { return row.Scan(&g.number) })
+		filled := false
+		batch.Queue(`SELECT generation, filled IS NOT NULL FROM cis.serving JOIN cis.generation USING (name, version, generation) WHERE name = $1 AND version = $2`,
+			s.p.Name, s.p.Version).QueryRow(func(row pgx.Row) error { return row.Scan(&g.number, &filled) })
 		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 			return fmt.Errorf("projection %s: no generation serves: %w", s.p.Name, err)
+		}
+		if !filled {
+			return nil
 		}
 		return f(tx, g.tables())
 	})
