@@ -123,6 +123,26 @@ func (h *Handler) RequestInvite(ctx context.Context, meta Meta, c RequestInvite,
 	return done, err
 }
 
+// WouldInvite decides what RequestInvite would, now, and records nothing: the fact that would follow, if any, and whether it
+// takes one of the event's places in bulk, of which there is one left or not.
+func (h *Handler) WouldInvite(ctx context.Context, c RequestInvite, place bool) (fact invitation.Fact, takes bool, err error) {
+	if err := h.look(ctx, &c); err != nil {
+		return nil, false, err
+	}
+	seen, err := h.Invitation(ctx, c.EventUID, c.AttendeeID)
+	if err != nil {
+		return nil, false, err
+	}
+	needs := c.needsSlot(seen.State)
+	c.Standing.NoSlot = needs && !place
+	list, err := c.Decide(seen.State)
+	if err != nil || len(list) == 0 {
+		return nil, false, err
+	}
+	_, granted := list[0].(invitation.InviteRequested)
+	return list[0], needs && granted, nil
+}
+
 // look finds out who an invitation is between.
 func (h *Handler) look(ctx context.Context, c *RequestInvite) error {
 	who, err := load(ctx, h.log, recipient.Stream(c.AttendeeID), recipient.Evolve)

@@ -25,7 +25,7 @@ It is configured by environment variables; "cis config" shows them with their va
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newDemo(), newEventStore(), newMail(), newEvent(), newRecipients(), newOrganizers(), newTenants(), newKeys(), newMembers(), newBulk(), newTemplates(), newDKIM(), newProjections(), newAudit(), newPoison(), newVault(), newExport(), newBackup(), newRestore(), newFence(), newMigrateStore(), newOpenAPI(), newConfig(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newEventStore(), newMail(), newEvent(), newRecipients(), newOrganizers(), newTenants(), newKeys(), newMembers(), newBulk(), newTemplates(), newDKIM(), newProjections(), newAudit(), newPoison(), newVault(), newExport(), newWhatIf(), newBackup(), newRestore(), newFence(), newMigrateStore(), newOpenAPI(), newConfig(), newVersion())
 	return root
 }
 
