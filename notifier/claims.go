@@ -64,10 +64,13 @@ func (c claims) claim(ctx context.Context, prompt bool, n int, lease time.Durati
 // What of an event's rows is owed. A change waits until it is settled; who was never told gets it with the invitation. A
 // suspended organizer's invitations wait, as does a paused table.
 const (
-	owes = `NOT m.fenced AND m.told < e.revision AND (m.kind = 'invite' OR m.told < 1)
+	untold     = `m.told < e.revision AND (m.kind = 'invite' OR m.told < 1)`
+	unreminded = `m.kind = 'invite' AND m.reminded < e.reminder AND m.opened < e.reminder_at`
+
+	owes = `NOT m.fenced AND ` + untold + `
 		AND NOT (e.held AND NOT e.cancelled AND m.kind = 'invite') AND NOT EXISTS (SELECT FROM @.paused AS p WHERE p.bulk = m.bulk)`
 	owesContent  = owes + ` AND (m.told = 0 OR e.settled <= now())`
-	owesReminder = `NOT m.fenced AND m.kind = 'invite' AND m.reminded < e.reminder AND m.opened < e.reminder_at AND m.told >= e.revision AND NOT e.held`
+	owesReminder = `NOT m.fenced AND ` + unreminded + ` AND m.told >= e.revision AND NOT e.held`
 )
 
 // claimRows leases up to share rows of each event.
@@ -275,5 +278,5 @@ func ListOwed(ctx context.Context, pool *pgxpool.Pool, tenant string, limit int)
 	return projector.Collect[Owed](ctx, projector.NewServing(pool, Projection(0, nil)), tenant, `
 		SELECT m.kind, m.subject, m.recipient, m.attempts, greatest(m.due, e.since, '1970-01-01'::timestamptz), m.lease_until > now()
 		FROM @.mail AS m JOIN @.event AS e ON e.uid = m.subject
-		WHERE m.tenant = $1 AND m.told < e.revision AND (m.kind = 'invite' OR m.told < 1) ORDER BY 5, m.subject, m.recipient LIMIT $2`, tenant, limit)
+		WHERE m.tenant = $1 AND `+untold+` ORDER BY 5, m.subject, m.recipient LIMIT $2`, tenant, limit)
 }

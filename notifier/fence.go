@@ -10,15 +10,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// isOwed says of a row that something is to be sent, held or not.
-const isOwed = `(m.told < e.revision AND (m.kind = 'invite' OR m.told < 1) OR m.kind = 'invite' AND m.reminded < e.reminder AND m.opened < e.reminder_at)`
-
 // queueFence holds what is owed when the log was brought back from a backup, and lets it go. Reminders whose time came
 // before the log was brought back are not asked for any more.
 func queueFence(batch *pgx.Batch, t projector.Tables, rec facts.Recorded, fact logbook.Fact) {
 	switch f := fact.(type) {
 	case logbook.LogRestored:
-		batch.Queue(t.SQL(`UPDATE @.mail AS m SET fenced = true FROM @.event AS e WHERE e.uid = m.subject AND ` + isOwed))
+		batch.Queue(t.SQL(`UPDATE @.mail AS m SET fenced = true FROM @.event AS e WHERE e.uid = m.subject AND (` + untold + ` OR ` + unreminded + `)`))
 		batch.Queue(t.SQL(`UPDATE @.event SET since = greatest(since, $1)`), rec.Created)
 	case logbook.OwedReleased:
 		if f.What != "" && f.What != logbook.Mails {

@@ -11,19 +11,13 @@ import (
 
 	"github.com/calendar-invite-server/cis/history/audit"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
-	"github.com/calendar-invite-server/cis/internal/sink"
 )
 
 // TestAudit follows an event from the mail that asked for it to the last SMTP answer, in words, as JSON and as a report.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 2*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(relay.Close)
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.env = append(p.env, "CIS_UPDATE_WINDOW=0")
 	p.run(ctx)
 	s := p.stage(relay)

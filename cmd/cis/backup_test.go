@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/history/backup"
-	"github.com/calendar-invite-server/cis/internal/sink"
 )
 
 // again prepares a program with the settings of another one, and a data folder of its own.
@@ -54,12 +53,7 @@ func (p *process) refuses(want string, args ...string) {
 func TestBackup(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 4*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(relay.Close)
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)
 	_, uid, err := s.newEvent(ctx, "olga@organizer.example", "backup@google.com")
@@ -163,12 +157,7 @@ func TestBackup(t *testing.T) {
 func TestBackupKilled(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 3*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(relay.Close)
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)
 	_, uid, err := s.newEvent(ctx, "olga@organizer.example", "killed@google.com")
@@ -264,12 +253,7 @@ func TestBackupKilled(t *testing.T) {
 func TestVaultRotate(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 2*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(relay.Close)
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.refuses("there is no vault", "vault", "rotate")
 	p.run(ctx)
 	s := p.stage(relay)
@@ -326,12 +310,7 @@ func TestVaultRotate(t *testing.T) {
 func TestMigrateStore(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 3*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(relay.Close)
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)
 	_, uid, err := s.newEvent(ctx, "olga@organizer.example", "move@google.com")

@@ -23,7 +23,6 @@ import (
 	"github.com/calendar-invite-server/cis/history/erasure"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
 	"github.com/calendar-invite-server/cis/internal/facts"
-	"github.com/calendar-invite-server/cis/internal/sink"
 )
 
 // needles are what of somebody must not be found anywhere, in the ways files hold text.
@@ -78,12 +77,7 @@ func (p *process) haystack(needles [][]byte) (found []string) {
 // has mail waiting in the outbox; and then looks into every byte there is.
 func TestErase(t *testing.T) {
 	ctx := within(t, 4*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(relay.Close)
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.env = append(p.env, "LOG_LEVEL=debug")
 	p.run(ctx)
 	s := p.stage(relay)

@@ -27,7 +27,7 @@ the same text everywhere, unless --personal is given, which is recorded.`,
 func exporting(cmd *cobra.Command, o *export.Options, database bool, what string, do func(context.Context, *parts) error) error {
 	return withParts(cmd.Context(), database, func(ctx context.Context, p *parts) error {
 		if o.Dir == "" && o.Format == export.Parquet {
-			return errors.New("Parquet needs a folder: --out")
+			return errors.New("parquet needs a folder: --out")
 		}
 		bar := newBar(cmd.ErrOrStderr())
 		o.Tenant, o.Keys, o.Source, o.Tell, o.Out = p.tenant, p.keys, p.cfg.PublicURL, counting(bar, "exporting"), cmd.OutOrStdout()

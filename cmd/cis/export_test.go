@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/internal/clientmail"
-	"github.com/calendar-invite-server/cis/internal/sink"
 	"github.com/parquet-go/parquet-go"
 )
 
@@ -19,12 +18,7 @@ import (
 func TestExport(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 2*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(relay.Close)
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)
 	ev, uid, err := s.newEvent(ctx, olga, "export@google.com")

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/internal/clientmail"
-	"github.com/calendar-invite-server/cis/internal/sink"
 )
 
 // TestOperatorMail: what comes to postmaster@ goes on to who runs the server.
@@ -35,12 +34,7 @@ func TestOperatorMail(t *testing.T) {
 func TestOperatorCommands(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 2*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	defer relay.Close()
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)
 	_, uid, err := s.newEvent(ctx, olga, "operators@google.com")
@@ -188,12 +182,7 @@ func TestTemplateCommands(t *testing.T) {
 func TestAccessCommands(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 2*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	defer relay.Close()
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)
 	run := func(args ...string) string {

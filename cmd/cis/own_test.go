@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/internal/clientmail"
-	"github.com/calendar-invite-server/cis/internal/sink"
 )
 
 // TestOwnProjections: an analyst's own read model is tried, deployed, followed, rebuilt and verified; a broken one hurts
@@ -19,12 +18,7 @@ import (
 func TestOwnProjections(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 3*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(relay.Close)
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)
 	ev, uid, err := s.newEvent(ctx, olga, "own@google.com")

@@ -13,7 +13,6 @@ import (
 	"github.com/calendar-invite-server/cis/domain/mail"
 	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
-	"github.com/calendar-invite-server/cis/internal/sink"
 	"github.com/google/uuid"
 )
 
@@ -22,12 +21,7 @@ import (
 func TestPoisonCommands(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 3*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(relay.Close)
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)
 	if _, _, err := s.newEvent(ctx, olga, "before@google.com"); err != nil {

@@ -59,6 +59,17 @@ func newProcess(t testing.TB, relay string) *process {
 	return p
 }
 
+// newRelayed prepares a program that hands its mail to a server of ours.
+func newRelayed(t testing.TB) (*sink.Sink, *process) {
+	t.Helper()
+	relay := sink.New()
+	if err := relay.Listen("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(relay.Close)
+	return relay, newProcess(t, "smtp://"+relay.Addr())
+}
+
 func freeAddr(t testing.TB) string {
 	t.Helper()
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
@@ -142,12 +153,7 @@ func (p *process) stage(s *sink.Sink) *stage {
 // has happened, once.
 func TestKill(t *testing.T) {
 	ctx := within(t, 3*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	defer relay.Close()
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)
 	_, uid, err := s.newEvent(ctx, "olga@organizer.example", "kill@google.com")
@@ -255,12 +261,7 @@ func checkLog(t *testing.T, ctx context.Context, p *process, uid string, relay *
 
 func TestCommandsBesideAndAlone(t *testing.T) {
 	ctx := within(t, 2*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	defer relay.Close()
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	start := time.Now().AddDate(0, 1, 0)
 	file := filepath.Join(t.TempDir(), "request.eml")
 	request := clientmail.GoogleRequest(clientmail.Event{UID: "import@google.com", DTStamp: time.Now(), Start: start, End: start.Add(time.Hour), Summary: "Imported", OrganizerName: "Olga", Organizer: "olga@organizer.example", To: "create@cis.localhost"})

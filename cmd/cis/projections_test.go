@@ -16,7 +16,6 @@ import (
 	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/projector"
-	"github.com/calendar-invite-server/cis/internal/sink"
 	"github.com/calendar-invite-server/cis/projections/statistics"
 	"github.com/google/uuid"
 )
@@ -56,12 +55,7 @@ func manyAnswers(t testing.TB, ctx context.Context, p *parts, uid, organizer str
 func TestProjections(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 3*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(relay.Close)
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)
 	_, uid, err := s.newEvent(ctx, "olga@organizer.example", "projections@google.com")

@@ -20,19 +20,13 @@ import (
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/history/proof"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
-	"github.com/calendar-invite-server/cis/internal/sink"
 )
 
 // TestTamper changes the store's file behind the program's back, in every way, and has the program name what was changed.
 func TestTamper(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 3*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(relay.Close)
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)
 	_, uid, err := s.newEvent(ctx, "olga@organizer.example", "tamper@google.com")

@@ -16,7 +16,6 @@ import (
 
 	"github.com/calendar-invite-server/cis/history/backup"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
-	"github.com/calendar-invite-server/cis/internal/sink"
 )
 
 var update = flag.Bool("update", false, "write a stored log of this version into testdata/logs, if there is none of today")
@@ -109,12 +108,7 @@ func storeLog(t *testing.T, ctx context.Context) {
 	if _, err := os.Stat(file); err == nil {
 		return
 	}
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	defer relay.Close()
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.env = append(p.env, "CIS_UPDATE_WINDOW=0")
 	p.run(ctx)
 	s := p.stage(relay)

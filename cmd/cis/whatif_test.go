@@ -10,19 +10,13 @@ import (
 
 	"github.com/calendar-invite-server/cis/history/whatif"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
-	"github.com/calendar-invite-server/cis/internal/sink"
 )
 
 // TestWhatIf replays a story under other policies and weighs a table that is not sent; nothing comes of it.
 func TestWhatIf(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 2*time.Minute)
-	relay := sink.New()
-	if err := relay.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(relay.Close)
-	p := newProcess(t, "smtp://"+relay.Addr())
+	relay, p := newRelayed(t)
 	p.env = append(p.env, "EVENT_LIMIT=2", "EVENT_INVITE_LIMIT=3")
 	p.run(ctx)
 	s := p.stage(relay)

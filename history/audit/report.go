@@ -10,8 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/calendar-invite-server/cis/history/export"
 )
 
 //go:embed report.html
@@ -54,18 +55,10 @@ func (t Trail) csv(w io.Writer) error {
 	_ = out.Write([]string{"position", "time", "stream", "revision", "fact", "words", "actor", "by", "command", "correlation", "causation", "data"}) // Error says
 	for _, e := range t.Entries {
 		_ = out.Write([]string{
-			strconv.FormatUint(e.Position, 10), e.At.Format(time.RFC3339Nano), e.Stream, strconv.FormatUint(e.Revision, 10), e.Type, cell(e.Words),
-			e.Actor, cell(e.By), e.Command, e.Correlation, e.Causation, string(e.Data),
+			strconv.FormatUint(e.Position, 10), e.At.Format(time.RFC3339Nano), e.Stream, strconv.FormatUint(e.Revision, 10), e.Type, export.Cell(e.Words),
+			e.Actor, export.Cell(e.By), e.Command, e.Correlation, e.Causation, string(e.Data),
 		})
 	}
 	out.Flush()
 	return out.Error()
-}
-
-// cell keeps spreadsheets from taking what somebody wrote for a formula.
-func cell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
 }

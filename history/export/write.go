@@ -74,7 +74,7 @@ func (w *csvWriter) write(row []any) error {
 		switch v := v.(type) {
 		case nil:
 		case string:
-			cells[i] = cell(v)
+			cells[i] = Cell(v)
 		case int64:
 			cells[i] = strconv.FormatInt(v, 10)
 		case time.Time:
@@ -91,8 +91,8 @@ func (w *csvWriter) close() error {
 	return w.out.Error()
 }
 
-// cell keeps spreadsheets from taking what somebody wrote for a formula.
-func cell(text string) string {
+// Cell keeps spreadsheets from taking what somebody wrote for a formula.
+func Cell(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 		return "'" + text
 	}
@@ -132,7 +132,7 @@ func (w *lineWriter) close() error { return w.w.Flush() }
 
 // parquetWriter writes rows with a schema of its own; every column may be empty.
 type parquetWriter struct {
-	out   *parquet.Writer
+	out   *parquet.GenericWriter[any]
 	order []int // of our columns, where the file has them: by name
 	kinds []kind
 }
@@ -158,7 +158,7 @@ func newParquet(w io.Writer, columns []column) writer {
 	for i, n := range names {
 		p.order[i] = slices.Index(sorted, n)
 	}
-	p.out = parquet.NewWriter(w, parquet.NewSchema("row", group), parquet.Compression(&parquet.Zstd))
+	p.out = parquet.NewGenericWriter[any](w, parquet.NewSchema("row", group), parquet.Compression(&parquet.Zstd))
 	return p
 }
 
