@@ -51,6 +51,8 @@ type Options struct {
 	Live  *Live
 	// Keeper knows how the read models are.
 	Keeper *projector.Keeper
+	// Chain tells all that the log holds about something of a tenant, sealed or not. It goes through the whole log.
+	Chain func(ctx context.Context, tenant, id string, sealed bool) (Chain, error)
 	// Disclosed hears who is shown what in full that is personal, before they are.
 	Disclosed func(ctx context.Context, f disclosure.PersonalDataRead)
 	Log       *slog.Logger
@@ -81,6 +83,7 @@ func (a *API) Register(api *httpapi.API) {
 	a.registerOrganizers(api)
 	a.registerAccess(api)
 	a.registerHistory(api)
+	a.registerChain(api)
 	a.registerInstallation(api)
 	a.opts.Live.register(api, a)
 }

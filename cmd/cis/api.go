@@ -48,7 +48,7 @@ func (a *App) routes(book *address.Directory) (http.Handler, error) {
 	})
 	reads := readapi.New(a.pool, readapi.Options{
 		EventLimit: a.cfg.EventLimit, OrganizerID: writes.OrganizerID, TenantOfEvent: a.tenantOfEvent, TenantOfOrganizer: a.tenantOfOrganizer,
-		PublicURL: a.publicURL(), History: facts.History{Log: a.facts}, Live: readapi.NewLive(a.feed, a.log, a.registry), Still: gate.Still, Keeper: a.runner.Keeper(), Disclosed: audit.NewReads(a.facts, a.log).Note, Log: a.log,
+		PublicURL: a.publicURL(), History: facts.History{Log: a.facts}, Live: readapi.NewLive(a.feed, a.log, a.registry), Still: gate.Still, Keeper: a.runner.Keeper(), Disclosed: audit.NewReads(a.facts, a.log).Note, Chain: a.chain, Log: a.log,
 	})
 	registerAPI(a.api, reads, writes)
 	reads.RegisterPages(r)
@@ -62,6 +62,19 @@ func (a *App) routes(book *address.Directory) (http.Handler, error) {
 	}).Register(r)
 	readapi.Health{Missing: a.missing, Registry: a.registry}.Register(r)
 	return a.api.Handler(gate.Renewing(r)), nil
+}
+
+// chain tells all that happened about something.
+func (a *App) chain(ctx context.Context, tenant, id string, sealed bool) (readapi.Chain, error) {
+	trail, err := audit.Teller{Log: a.facts, Keys: a.keys, Progress: func(int64) {}}.Tell(ctx, audit.Query{Tenant: tenant, Strict: true, ID: id, Sealed: sealed})
+	out := readapi.Chain{Kind: trail.Kind, Items: make([]readapi.Told, 0, len(trail.Entries))}
+	for _, e := range trail.Entries {
+		out.Items = append(out.Items, readapi.Told{Words: e.Words, Fact: readapi.Fact{
+			Position: e.Position, Stream: e.Stream, Revision: e.Revision, ID: e.ID, Type: e.Type, At: e.At, Actor: e.Actor, By: e.By,
+			Command: e.Command, Correlation: e.Correlation, Causation: e.Causation, Data: e.Data,
+		}})
+	}
+	return out, err
 }
 
 // tenantOfEvent is whose an event is, for pages that nobody needs a key for.

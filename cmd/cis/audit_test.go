@@ -128,6 +128,10 @@ func TestAudit(t *testing.T) {
 	if out := p.must("audit", "show", uid, "--sealed"); strings.Contains(out, ann) || !strings.Contains(out, "RsvpReceived") {
 		t.Errorf("sealed: %s", out)
 	}
+	if trail, types = tell("show", "event-"+uid+"@0"); trail.Kind != "stream" {
+		t.Errorf("%s: %s", trail.Kind, types)
+	}
+	inOrder(types, "EventCreated", "EventUpdated")
 	p.refuses("the log holds nothing about this", "audit", "show", "nobody@guests.example")
 	p.refuses("say what to look for", "audit", "search")
 	p.refuses("is no time like", "audit", "search", "--since", "yesterday")
@@ -162,12 +166,29 @@ func TestAudit(t *testing.T) {
 	if err != nil || status != 200 || !strings.Contains(string(body), "EventUpdated") || strings.Contains(string(body), "InviteSent") {
 		t.Errorf("%d %s %v", status, body, err)
 	}
+	status, body, err = s.get(ctx, "/v1/audit?id="+uid, "key")
+	var chain struct {
+		Kind  string
+		Items []struct{ Type, Words string }
+	}
+	if err != nil || status != 200 || json.Unmarshal(body, &chain) != nil || chain.Kind != "event" || len(chain.Items) < 10 || !strings.Contains(string(body), "the invitation was handed over") {
+		t.Errorf("%d %s %v", status, body, err)
+	}
+	if status, _, err = s.get(ctx, "/v1/audit?id=nobody@guests.example", "key"); err != nil || status != 404 {
+		t.Error(status, err)
+	}
+	other := s.newTenant(t, ctx, "other")
+	for _, id := range []string{uid, mailID, ann, uid + "/" + ann, "log", "event-" + uid} {
+		if status, body, err = s.get(ctx, "/v1/audit?id="+id, other); err != nil || status != 404 {
+			t.Errorf("another tenant sees %s: %d %s %v", id, status, body, err)
+		}
+	}
 	for range 2 {
 		if status, _, err = s.get(ctx, "/v1/events/"+uid+"/attendees", "key"); err != nil || status != 200 {
 			t.Error(status, err)
 		}
 	}
-	if _, types = tell("search", "--type", "PersonalDataRead", "--person", uid); strings.Count(types, "PersonalDataRead") != 5 { // show ID, as JSON, as text and as a report, show ID/ANN, and the API
+	if _, types = tell("search", "--type", "PersonalDataRead", "--person", uid); strings.Count(types, "PersonalDataRead") != 5 { // show ID, as JSON, as text and as a report, show ID/ANN, and attendees by the API
 		t.Errorf("who read about the event: %s", types)
 	}
 }

@@ -37,6 +37,7 @@ type Query struct {
 	Type         string // of facts
 	Since, Until time.Time
 	Sealed       bool // leave out what is personal
+	Strict       bool // nothing but the tenant's, nor what is nobody's in particular
 }
 
 // Trail is what happened, in the order of the log.
@@ -52,6 +53,7 @@ type Entry struct {
 	At          time.Time       `json:"at"`
 	Stream      string          `json:"stream"`
 	Revision    uint64          `json:"revision"`
+	ID          string          `json:"id"`
 	Type        string          `json:"type"`
 	Words       string          `json:"words"`
 	Actor       string          `json:"actor,omitempty"`
@@ -72,6 +74,7 @@ type Teller struct {
 var (
 	uids     = regexp.MustCompile(`^[0-9a-f]{40}$`)
 	ids      = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	record   = regexp.MustCompile(`^[a-z]+(-\S+)?@[0-9]+$`) // no address has such a domain
 	commands = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 )
 
@@ -153,6 +156,9 @@ func (t Teller) recognise(ctx context.Context, q Query) (l look, err error) {
 		return l, ErrQuery
 	case id == "":
 		l.kind = "search"
+	case record.MatchString(id):
+		l.kind = "stream"
+		l.stream, _, _ = strings.Cut(id, "@")
 	case uids.MatchString(id):
 		l.kind, l.needles = "event", [][]byte{[]byte(id)}
 	case two && uids.MatchString(uid):
@@ -168,9 +174,6 @@ func (t Teller) recognise(ctx context.Context, q Query) (l look, err error) {
 		}
 	default:
 		l.kind, l.stream = "stream", id
-		if stream, _, at := strings.Cut(id, "@"); at {
-			l.stream = stream
-		}
 	}
 	return l, nil
 }
@@ -314,16 +317,19 @@ func delivered(r eventstore.Recorded) (revision int, yes bool) {
 // entry shapes a record; nil if it is not wanted.
 func (t Teller) entry(ctx context.Context, r eventstore.Recorded, q Query) (*Entry, error) {
 	rec, unreadable := facts.Decode(r)
+	if unreadable != nil && q.Strict {
+		return nil, nil // whose it is cannot be told
+	}
 	if unreadable != nil {
 		return &Entry{
-			Position: r.Position, At: r.Created.UTC(), Stream: r.Stream, Revision: r.Revision, Type: r.Type, Words: "this program cannot read it: " + unreadable.Error(), Data: asJSON(r.Data),
+			Position: r.Position, At: r.Created.UTC(), Stream: r.Stream, Revision: r.Revision, ID: r.ID.String(), Type: r.Type, Words: "this program cannot read it: " + unreadable.Error(), Data: asJSON(r.Data),
 		}, nil
 	}
 	meta, err := rec.Meta()
 	if err != nil {
 		return nil, err
 	}
-	if q.Actor != "" && meta.Actor != q.Actor || q.By != "" && meta.By != q.By || q.Tenant != "" && meta.Tenant != "" && meta.Tenant != q.Tenant {
+	if q.Actor != "" && meta.Actor != q.Actor || q.By != "" && meta.By != q.By || q.Tenant != "" && meta.Tenant != q.Tenant && (meta.Tenant != "" || q.Strict) {
 		return nil, nil
 	}
 	if q.Sealed {
@@ -336,7 +342,7 @@ func (t Teller) entry(ctx context.Context, r eventstore.Recorded, q Query) (*Ent
 		return nil, err
 	}
 	e := &Entry{
-		Position: r.Position, At: r.Created.UTC(), Stream: r.Stream, Revision: r.Revision, Type: rec.Fact.FactName(), Words: words(rec.Fact), Actor: meta.Actor, By: meta.By,
+		Position: r.Position, At: r.Created.UTC(), Stream: r.Stream, Revision: r.Revision, ID: r.ID.String(), Type: rec.Fact.FactName(), Words: words(rec.Fact), Actor: meta.Actor, By: meta.By,
 		Correlation: meta.Correlation, Causation: meta.Causation, Data: data,
 	}
 	if meta.Command != uuid.Nil {

@@ -108,6 +108,7 @@ func (k *Keeper) lock(ctx context.Context, lock string, list []Projection) (rele
 	release = func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
+		_, _ = conn.Exec(closing, `SELECT pg_advisory_unlock_all()`) // closing alone is noticed some time later
 		_ = conn.Close(closing)
 	}
 	for _, p := range list {

@@ -3,6 +3,7 @@ package projector_test
 import (
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -156,6 +157,8 @@ func TestKeeper(t *testing.T) {
 	t.Run("a claim and a switch exclude each other", func(t *testing.T) {
 		claimed := make(chan struct{})
 		release := make(chan struct{})
+		let := sync.OnceFunc(func() { close(release) })
+		defer let()
 		done := make(chan projector.Tables, 1)
 		go func() {
 			_ = projector.NewServing(w.pool, w.p).Work(w.ctx, func(_ pgx.Tx, t projector.Tables) error {
@@ -173,7 +176,7 @@ func TestKeeper(t *testing.T) {
 			t.Fatalf("it switched under a claim: %v", err)
 		case <-time.After(200 * time.Millisecond):
 		}
-		close(release)
+		let()
 		if err := <-switched; err != nil {
 			t.Fatal(err)
 		}
