@@ -205,8 +205,9 @@ func TestCheckpointsElsewhere(t *testing.T) {
 	s := startStage(t, map[string]string{"CIS_CHECKPOINT_URL": there.URL, "CIS_CHECKPOINT_MAIL": "notary@elsewhere.example"})
 	signing, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
-	s.app.notary.Every = 50 * time.Millisecond
-	go func() { done <- s.app.notary.Run(signing) }()
+	often := *s.app.notary
+	often.Every = 50 * time.Millisecond
+	go func() { done <- often.Run(signing) }()
 	m, err := s.sink.Wait(ctx, "notary@elsewhere.example", 1)
 	if err != nil {
 		t.Fatal(err)
