@@ -19,7 +19,7 @@ import (
 func TestAsOf(t *testing.T) {
 	t.Parallel()
 	s := startStage(t, map[string]string{"CIS_UPDATE_WINDOW": "0"})
-	ctx := within(t, time.Minute)
+	ctx := within(t, 3*time.Minute)
 	start := time.Now().UTC()
 	ev, uid, err := s.newEvent(ctx, olga, "asof@google.com")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 // TestAudit follows an event from the mail that asked for it to the last SMTP answer, in words, as JSON and as a report.
 func TestAudit(t *testing.T) {
 	t.Parallel()
-	ctx := within(t, 2*time.Minute)
+	ctx := within(t, 6*time.Minute)
 	relay, p := newRelayed(t)
 	p.env = append(p.env, "CIS_UPDATE_WINDOW=0")
 	p.run(ctx)

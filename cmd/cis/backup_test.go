@@ -52,7 +52,7 @@ func (p *process) refuses(want string, args ...string) {
 // where nobody is mailed a second time until somebody has looked.
 func TestBackup(t *testing.T) {
 	t.Parallel()
-	ctx := within(t, 4*time.Minute)
+	ctx := within(t, 6*time.Minute)
 	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)
@@ -156,7 +156,7 @@ func TestBackup(t *testing.T) {
 // TestBackupKilled kills backups and restores in the middle. What is left is not taken for a backup, nor for a log.
 func TestBackupKilled(t *testing.T) {
 	t.Parallel()
-	ctx := within(t, 3*time.Minute)
+	ctx := within(t, 6*time.Minute)
 	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)
@@ -252,7 +252,7 @@ func TestBackupKilled(t *testing.T) {
 // was interrupted at the worst moment, and after a restore.
 func TestVaultRotate(t *testing.T) {
 	t.Parallel()
-	ctx := within(t, 2*time.Minute)
+	ctx := within(t, 6*time.Minute)
 	relay, p := newRelayed(t)
 	p.refuses("there is no vault", "vault", "rotate")
 	p.run(ctx)
@@ -309,7 +309,7 @@ func TestVaultRotate(t *testing.T) {
 // TestMigrateStore moves a log from the embedded store to one that is reached over TCP, and back; it is killed on the way.
 func TestMigrateStore(t *testing.T) {
 	t.Parallel()
-	ctx := within(t, 3*time.Minute)
+	ctx := within(t, 6*time.Minute)
 	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)

@@ -76,7 +76,7 @@ func (p *process) haystack(needles [][]byte) (found []string) {
 // TestErase erases somebody who was invited alone and in a table, answered with a comment, is named in others' mail, and
 // has mail waiting in the outbox; and then looks into every byte there is.
 func TestErase(t *testing.T) {
-	ctx := within(t, 4*time.Minute)
+	ctx := within(t, 6*time.Minute)
 	relay, p := newRelayed(t)
 	p.env = append(p.env, "LOG_LEVEL=debug")
 	p.run(ctx)

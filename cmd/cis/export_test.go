@@ -17,7 +17,7 @@ import (
 // with where it ends.
 func TestExport(t *testing.T) {
 	t.Parallel()
-	ctx := within(t, 2*time.Minute)
+	ctx := within(t, 6*time.Minute)
 	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)

@@ -17,7 +17,7 @@ import (
 // nobody but itself; and analysts read it, and nothing else.
 func TestOwnProjections(t *testing.T) {
 	t.Parallel()
-	ctx := within(t, 3*time.Minute)
+	ctx := within(t, 6*time.Minute)
 	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)

@@ -20,7 +20,7 @@ import (
 // passes over it, and every rebuild does, too. A mail that was set aside is tried again, and dropped.
 func TestPoisonCommands(t *testing.T) {
 	t.Parallel()
-	ctx := within(t, 3*time.Minute)
+	ctx := within(t, 6*time.Minute)
 	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)

@@ -25,7 +25,7 @@ import (
 // TestTamper changes the store's file behind the program's back, in every way, and has the program name what was changed.
 func TestTamper(t *testing.T) {
 	t.Parallel()
-	ctx := within(t, 3*time.Minute)
+	ctx := within(t, 6*time.Minute)
 	relay, p := newRelayed(t)
 	p.run(ctx)
 	s := p.stage(relay)
@@ -194,7 +194,7 @@ func fileOf(t *testing.T, name string) []byte {
 // TestCheckpointsElsewhere: a running server signs what is new, posts it and mails it.
 func TestCheckpointsElsewhere(t *testing.T) {
 	t.Parallel()
-	ctx := within(t, time.Minute)
+	ctx := within(t, 3*time.Minute)
 	var posted atomic.Pointer[string]
 	there := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		raw, _ := io.ReadAll(r.Body)

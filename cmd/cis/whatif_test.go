@@ -15,7 +15,7 @@ import (
 // TestWhatIf replays a story under other policies and weighs a table that is not sent; nothing comes of it.
 func TestWhatIf(t *testing.T) {
 	t.Parallel()
-	ctx := within(t, 2*time.Minute)
+	ctx := within(t, 6*time.Minute)
 	relay, p := newRelayed(t)
 	p.env = append(p.env, "EVENT_LIMIT=2", "EVENT_INVITE_LIMIT=3")
 	p.run(ctx)
