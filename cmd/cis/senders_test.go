@@ -29,7 +29,7 @@ type proven struct {
 
 func startProven(t *testing.T, change map[string]string) *proven {
 	t.Helper()
-	p := &proven{t: t, ctx: within(t, 2*time.Minute), world: mailsign.New(), signers: map[string]*dkimsign.Signer{}}
+	p := &proven{t: t, ctx: within(t, 5*time.Minute), world: mailsign.New(), signers: map[string]*dkimsign.Signer{}}
 	for domain, kind := range map[string]string{"organizer.example": "rsa", "gmail.example": "ed25519", "evil.example": "rsa"} {
 		s, err := p.world.Domain(domain, kind)
 		if err != nil {

@@ -17,7 +17,7 @@ import (
 // TestFeed has followers come before, between and after what happens: each sees everything behind where they begin, in
 // order and once.
 func TestFeed(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	log := factstest.NewLog(t)
 	feed := cloudevent.NewFeed(log, "https://cis.example", slog.New(slog.DiscardHandler))
