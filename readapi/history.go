@@ -1,19 +1,16 @@
 package readapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/calendar-invite-server/cis/domain/event"
 	"github.com/calendar-invite-server/cis/domain/invitation"
 	"github.com/calendar-invite-server/cis/domain/key"
 	"github.com/calendar-invite-server/cis/domain/mail"
-	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/access"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/facts"
@@ -161,33 +158,9 @@ func (a *API) fact(ctx context.Context, rec facts.Recorded) (Fact, error) {
 			return Fact{}, err
 		}
 	}
-	data, err := readable(rec.Fact)
+	data, err := facts.Shown(rec.Fact)
 	return Fact{
 		Position: rec.Position, Stream: rec.Stream, Revision: rec.Revision, ID: rec.ID.String(), Type: rec.Fact.FactName(), At: rec.Created.UTC(),
 		Actor: meta.Actor, By: meta.By, Command: meta.Command.String(), Correlation: meta.Correlation, Causation: meta.Causation, Data: data,
 	}, err
-}
-
-// opening are the fields that open doors; nobody reads them from the log.
-var opening = map[string][]string{
-	"KeyIssued": {"hash"}, "KeyRotated": {"hash"}, "WebhookRegistered": {"secret"}, "WebhookSecretRotated": {"secret"}, "SignInRequested": {"code", "browser"},
-}
-
-// readable is a fact as JSON, without what the caller cannot or must not read.
-func readable(fact schema.Fact) ([]byte, error) {
-	data, err := json.Marshal(fact)
-	hide := opening[fact.FactName()]
-	if err != nil || hide == nil && !bytes.Contains(data, []byte(`"`+facts.SealedPrefix)) {
-		return data, err
-	}
-	var fields map[string]any
-	if err := json.Unmarshal(data, &fields); err != nil {
-		return nil, err
-	}
-	for name, v := range fields {
-		if s, ok := v.(string); ok && (strings.HasPrefix(s, facts.SealedPrefix) || slices.Contains(hide, name)) {
-			delete(fields, name)
-		}
-	}
-	return json.Marshal(fields)
 }

@@ -183,6 +183,13 @@ func TestAudit(t *testing.T) {
 			t.Errorf("another tenant sees %s: %d %s %v", id, status, body, err)
 		}
 	}
+	// What opens doors is nowhere to be read.
+	p.must("keys", "issue", "spare", "--scopes", "events:read")
+	for _, args := range [][]string{{"audit", "search", "--type", "KeyIssued", "--json"}, {"export", "facts", "--personal"}} {
+		if out := p.must(args...); !strings.Contains(out, "KeyIssued") || strings.Contains(out, `"hash"`) {
+			t.Errorf("%v: %s", args, out)
+		}
+	}
 	for range 2 {
 		if status, _, err = s.get(ctx, "/v1/events/"+uid+"/attendees", "key"); err != nil || status != 200 {
 			t.Error(status, err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/calendar-invite-server/cis/commands"
 	"github.com/calendar-invite-server/cis/domain/logbook"
+	"github.com/calendar-invite-server/cis/domain/mail"
 	"github.com/calendar-invite-server/cis/history/audit"
 	"github.com/calendar-invite-server/cis/ingest/inbox"
 	"github.com/google/uuid"
@@ -54,7 +55,7 @@ func (p *parts) poisoned(ctx context.Context) ([]stuck, error) {
 	}
 	mails, err := inbox.ListPoison(ctx, p.pool)
 	for _, m := range mails {
-		list = append(list, stuck{ID: m.MailID, Kind: "mail", Tenant: m.Tenant, At: "mail-" + m.MailID, Since: m.Received, Why: fmt.Sprintf("after %d attempts; the server's log says why", m.Attempts)})
+		list = append(list, stuck{ID: m.MailID, Kind: "mail", Tenant: m.Tenant, At: mail.Stream(m.MailID), Since: m.Received, Why: fmt.Sprintf("after %d attempts; the server's log says why", m.Attempts)})
 	}
 	return list, err
 }

@@ -33,7 +33,7 @@ type KeyIssued struct {
 	Tenant      string    `json:"tenant"`
 	KeyID       string    `json:"key_id"` // stands in the key itself, to find it by
 	Name        string    `json:"name"`
-	Hash        string    `json:"hash"` // SHA-256 of the whole key, hexadecimal
+	Hash        string    `json:"hash" secret:"true"` // SHA-256 of the whole key, hexadecimal
 	Scopes      []Scope   `json:"scopes"`
 	OrganizerID string    `json:"organizer_id,omitempty"`
 	Expires     time.Time `json:"expires,omitzero"`
@@ -44,7 +44,7 @@ type KeyIssued struct {
 type KeyRotated struct {
 	Tenant   string    `json:"tenant"`
 	KeyID    string    `json:"key_id"`
-	Hash     string    `json:"hash"`
+	Hash     string    `json:"hash" secret:"true"`
 	OldUntil time.Time `json:"old_until"`
 	By       string    `json:"by"`
 }

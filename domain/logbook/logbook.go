@@ -110,9 +110,7 @@ func (LogMoved) logFact()         {}
 
 // State is what the facts of [Stream] add up to.
 type State struct {
-	Fenced bool // something may be held
-	Moved  int  // how often the log changed stores
-
+	Fenced  bool          // something may be held
 	Skipped map[Skip]bool // of [Skips]
 }
 
@@ -129,8 +127,6 @@ func Evolve(s State, fact Fact) State {
 		s.Fenced = true
 	case OwedReleased:
 		s.Fenced = s.Fenced && f != OwedReleased{By: f.By}
-	case LogMoved:
-		s.Moved++
 	case FactSkipped:
 		skipped := maps.Clone(s.Skipped)
 		if skipped == nil {

@@ -33,8 +33,8 @@ type SignInRequested struct {
 	SignInID string    `json:"sign_in_id"` // made from the code, which cannot be told from it
 	PersonID string    `json:"person_id"`
 	Address  string    `json:"address" pii:"PersonID"`
-	Code     string    `json:"code" pii:"PersonID"`
-	Browser  string    `json:"browser,omitempty"` // hash of what the browser that asked was given to know it by
+	Code     string    `json:"code" pii:"PersonID" secret:"true"`
+	Browser  string    `json:"browser,omitempty" secret:"true"` // hash of what the browser that asked was given to know it by
 	Expires  time.Time `json:"expires"`
 }
 

@@ -38,7 +38,7 @@ type WebhookRegistered struct {
 	Ref
 	URL    string   `json:"url"`
 	Types  []string `json:"types,omitempty"` // none: all
-	Secret string   `json:"secret" pii:"WebhookID"`
+	Secret string   `json:"secret" pii:"WebhookID" secret:"true"`
 	After  uint64   `json:"after"` // position in the log
 	By     string   `json:"by"`
 }
@@ -54,7 +54,7 @@ type WebhookChanged struct {
 // WebhookSecretRotated: there is a new secret; until OldUntil deliveries are signed with both.
 type WebhookSecretRotated struct {
 	Ref
-	Secret   string    `json:"secret" pii:"WebhookID"`
+	Secret   string    `json:"secret" pii:"WebhookID" secret:"true"`
 	OldUntil time.Time `json:"old_until"`
 	By       string    `json:"by"`
 }

@@ -303,8 +303,8 @@ func revised(f any) (uid string, revision int) {
 
 // delivered says whether a record is about a mail that was handed over, or refused, and which content it told.
 func delivered(r eventstore.Recorded) (revision int, yes bool) {
-	switch r.Type {
-	case "InviteSent", "UpdateSent", "CancellationSent", "DeliveryFailed":
+	switch r.Type { // read by name: of every other record nothing is decoded
+	case invitation.InviteSent{}.FactName(), invitation.UpdateSent{}.FactName(), invitation.CancellationSent{}.FactName(), invitation.DeliveryFailed{}.FactName():
 		var f struct {
 			Revision int `json:"revision"`
 		}
@@ -337,7 +337,7 @@ func (t Teller) entry(ctx context.Context, r eventstore.Recorded, q Query) (*Ent
 	} else if rec.Fact, err = t.Log.Open(ctx, rec); err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(rec.Fact)
+	data, err := facts.Shown(rec.Fact)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package export
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"strings"
 
@@ -107,7 +106,7 @@ func (o Options) row(ctx context.Context, log *facts.Log, r eventstore.Recorded)
 	if fact, err = log.Rewritten(ctx, rec, o.pseudonym); err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(fact)
+	data, err := facts.Shown(fact)
 	if err != nil {
 		return nil, err
 	}
@@ -115,12 +114,12 @@ func (o Options) row(ctx context.Context, log *facts.Log, r eventstore.Recorded)
 	if o.Format == NDJSON {
 		return []any{
 			"1.0", rec.ID.String(), o.Source, "cis." + name, rec.Stream, rec.Created, "application/json",
-			int64(rec.Position), int64(rec.Revision), meta.Tenant, nilIfEmpty(meta.Actor), nilIfEmpty(meta.By), nilIfEmpty(meta.Correlation), json.RawMessage(data),
+			int64(rec.Position), int64(rec.Revision), meta.Tenant, nilIfEmpty(meta.Actor), nilIfEmpty(meta.By), nilIfEmpty(meta.Correlation), data,
 		}, nil
 	}
 	return []any{
 		int64(rec.Position), rec.Created, rec.Stream, int64(rec.Revision), rec.ID.String(), name, meta.Tenant,
-		nilIfEmpty(meta.Actor), nilIfEmpty(meta.By), meta.Command.String(), nilIfEmpty(meta.Correlation), nilIfEmpty(meta.Causation), json.RawMessage(data),
+		nilIfEmpty(meta.Actor), nilIfEmpty(meta.By), meta.Command.String(), nilIfEmpty(meta.Correlation), nilIfEmpty(meta.Causation), data,
 	}, nil
 }
 

@@ -215,6 +215,9 @@ func find(name string, fact reflect.Type) (param, error) {
 		if !ok {
 			return p, fmt.Errorf(":%s is no field of it; there are %s", name, strings.Join(fields(t), ", "))
 		}
+		if _, secret := f.Tag.Lookup("secret"); secret {
+			return p, fmt.Errorf(":%s is a secret and cannot be used", name)
+		}
 		if _, personal := f.Tag.Lookup("pii"); personal {
 			return p, fmt.Errorf(":%s is personal and cannot be used; its id can", name)
 		}
@@ -236,7 +239,8 @@ func field(t reflect.Type, name string) (reflect.StructField, bool) {
 
 func fields(t reflect.Type) (list []string) {
 	for _, f := range reflect.VisibleFields(t) {
-		if _, personal := f.Tag.Lookup("pii"); !personal && jsonName(f) != "" {
+		_, personal := f.Tag.Lookup("pii")
+		if _, secret := f.Tag.Lookup("secret"); !personal && !secret && jsonName(f) != "" {
 			list = append(list, ":"+jsonName(f))
 		}
 	}
@@ -296,7 +300,7 @@ func (p param) value(rec facts.Recorded) any {
 	case p.kind == "bigint" && v.CanInt():
 		return v.Int()
 	case p.kind == "bigint":
-		return int64(v.Uint()) //nolint:gosec // revisions and counts
+		return int64(v.Uint())
 	case p.kind == "boolean":
 		return v.Bool()
 	case p.kind == "timestamptz":

@@ -21,6 +21,7 @@ func TestParse(t *testing.T) {
 		"unknown fact":      {"mine", head + "-- on RsvpRecieved\nSELECT 1;", "line 3: there is no fact RsvpRecieved"},
 		"unknown field":     {"mine", head + "-- on RsvpReceived\nINSERT INTO @.t VALUES (:uid);", ":uid is no field of it; there are"},
 		"personal":          {"mine", head + "-- on RsvpReceived\nINSERT INTO @.t VALUES (:address);", ":address is personal"},
+		"secret":            {"mine", head + "-- on KeyIssued\nINSERT INTO @.t VALUES (:hash);", ":hash is a secret"},
 		"nothing inside":    {"mine", head + "-- on RsvpReceived\nINSERT INTO @.t VALUES (:status.x);", "there is nothing inside"},
 		"a string not shut": {"mine", head + "-- on RsvpReceived\nINSERT INTO @.t VALUES ('x);", "is not closed"},
 	} {
