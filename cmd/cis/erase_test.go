@@ -131,18 +131,9 @@ func TestErase(t *testing.T) {
 	db := p.beside(ctx)
 	defer db.close()
 	eventually(t, ctx, "mails handled", func() error {
-		received := 0
-		_, err := facts.History{Log: db.facts}.Each(ctx, func(rec facts.Recorded) error {
-			switch rec.Fact.(type) {
-			case mail.MailReceived:
-				received++
-			case mail.MailHandled:
-				received--
-			}
-			return nil
-		})
-		if err == nil && received > 0 {
-			err = fmt.Errorf("%d are not", received)
+		n, err := unhandled(ctx, db)
+		if err == nil && n > 0 {
+			err = fmt.Errorf("%d are not", n)
 		}
 		return err
 	})
@@ -262,4 +253,18 @@ func ignoredAsErased(ctx context.Context, p *parts) error {
 		return nil
 	})
 	return errors.Join(found, err)
+}
+
+// unhandled counts received mails that were not handled yet.
+func unhandled(ctx context.Context, p *parts) (n int, err error) {
+	_, err = facts.History{Log: p.facts}.Each(ctx, func(rec facts.Recorded) error {
+		switch rec.Fact.(type) {
+		case mail.MailReceived:
+			n++
+		case mail.MailHandled:
+			n--
+		}
+		return nil
+	})
+	return n, err
 }

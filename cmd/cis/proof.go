@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/calendar-invite-server/cis/notifier"
 	"github.com/spf13/cobra"
+	gomail "github.com/wneessen/go-mail"
 )
 
 // notary signs the log.
@@ -43,16 +43,19 @@ func (c *Config) mailCheckpoint(t notifier.Transport) proof.Publisher {
 			return nil
 		}
 		id := fmt.Sprintf("<checkpoint.%s.%d@%s>", today, p.Size, c.Domain)
-		var b bytes.Buffer
-		_, _ = fmt.Fprintf(&b, "From: <%s>\r\nTo: <%s>\r\nSubject: Checkpoint of %s, %s\r\nMessage-ID: %s\r\nDate: %s\r\nAuto-Submitted: auto-generated\r\n"+
-			"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n",
-			from, c.CheckpointMail, c.Domain, today, id, p.At.Format(time.RFC1123Z))
-		encoded := base64.StdEncoding.EncodeToString([]byte("Keep this mail: it can prove later that the log was not changed.\n\n" + p.Note))
-		for len(encoded) > 76 {
-			b.WriteString(encoded[:76] + "\r\n")
-			encoded = encoded[76:]
+		msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithEncoding(gomail.EncodingB64))
+		if err := errors.Join(msg.From(from), msg.To(c.CheckpointMail)); err != nil {
+			return err
 		}
-		b.WriteString(encoded + "\r\n")
+		msg.Subject(fmt.Sprintf("Checkpoint of %s, %s", c.Domain, today))
+		msg.SetMessageIDWithValue(strings.Trim(id, "<>"))
+		msg.SetDateWithValue(p.At)
+		msg.SetGenHeader("Auto-Submitted", "auto-generated")
+		msg.SetBodyString(gomail.TypeTextPlain, "Keep this mail: it can prove later that the log was not changed.\n\n"+p.Note)
+		var b bytes.Buffer
+		if _, err := msg.WriteTo(&b); err != nil {
+			return err
+		}
 		data := b.Bytes()
 		if c.dkim != nil {
 			var err error

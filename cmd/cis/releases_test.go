@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,8 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/calendar-invite-server/cis/domain/tenant"
 	"github.com/calendar-invite-server/cis/history/backup"
 	"github.com/calendar-invite-server/cis/internal/clientmail"
+	"github.com/calendar-invite-server/cis/notifier"
 )
 
 var update = flag.Bool("update", false, "write a stored log of this version into testdata/logs, if there is none of today")
@@ -152,7 +155,20 @@ func storeLog(t *testing.T, ctx context.Context) {
 	p.must("members", "grant", "auditor@example.com", "--role", "auditor")
 	p.must("tenants", "create", "other")
 	must(s.mail("stranger@example.com", "create@cis.localhost", clientmail.Text("stranger@example.com", "create@cis.localhost", "Hello", "no calendar")))
-	time.Sleep(2 * time.Second) // what is under way is recorded
+	db := p.beside(ctx)
+	defer db.close()
+	eventually(t, ctx, "nothing under way", func() error {
+		waiting, err := unhandled(ctx, db)
+		if err == nil && waiting == 0 {
+			var owed []notifier.Owed
+			owed, err = notifier.ListOwed(ctx, db.pool, tenant.Default, 10)
+			waiting = len(owed)
+		}
+		if err == nil && waiting > 0 {
+			err = fmt.Errorf("%d mails are", waiting)
+		}
+		return err
+	})
 	said := map[string]json.RawMessage{}
 	for _, path := range []string{"/v1/events/" + uid, "/v1/events/" + uid + "/statistics", "/v1/events/" + uid + "/attendees", "/v1/statistics"} {
 		status, body, err := s.get(ctx, path, "key")

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/calendar-invite-server/cis/internal/durable"
 	"github.com/calendar-invite-server/cis/internal/vault"
 	"github.com/spf13/cobra"
 )
@@ -96,7 +97,7 @@ func (c *Config) rotate(cmd *cobra.Command) (int, error) {
 	}
 	fresh := make([]byte, 32)
 	_, _ = rand.Read(fresh) // never fails
-	if err := writeSecret(file+next, base64.StdEncoding.EncodeToString(fresh)+"\n"); err != nil {
+	if err := durable.WriteFile(file+next, []byte(base64.StdEncoding.EncodeToString(fresh)+"\n")); err != nil {
 		return 0, err
 	}
 	n, err := vault.Rotate(cmd.Context(), path, fresh, wrappings...)
@@ -117,24 +118,7 @@ func (c *Config) settle(path string, wrappings [][]byte) error {
 		return err
 	}
 	if i == len(wrappings)-2 { // the one before the secret's
-		return os.Rename(file+next, file)
+		return durable.Rename(file+next, file)
 	}
 	return os.Remove(file + next)
-}
-
-// writeSecret writes a file that only its owner reads, durably.
-func writeSecret(name, text string) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

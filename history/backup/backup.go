@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/calendar-invite-server/cis/internal/durable"
 	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
 )
 
@@ -120,7 +121,7 @@ func Take(ctx context.Context, o Options) (t Taken, err error) {
 		return t, err
 	}
 	if o.Keys != "" { // the keys first: a log's copy that is there has its keys
-		if err := os.Rename(keys, t.Keys); err != nil {
+		if err := durable.Rename(keys, t.Keys); err != nil {
 			return t, err
 		}
 	}
@@ -130,7 +131,7 @@ func Take(ctx context.Context, o Options) (t Taken, err error) {
 	if t.Manifest, err = readManifest(log); err != nil {
 		return t, err
 	}
-	return t, errors.Join(os.Rename(log, t.Log), syncDir(o.To))
+	return t, durable.Rename(log, t.Log)
 }
 
 // clear removes what interrupted backups left.
@@ -193,12 +194,7 @@ func finish(dir string, m Manifest, names ...string) error {
 	if err != nil {
 		return err
 	}
-	out, err := os.OpenFile(filepath.Join(dir, manifestName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(append(raw, '\n'))
-	return errors.Join(err, out.Sync(), out.Close(), syncDir(dir))
+	return durable.WriteFile(filepath.Join(dir, manifestName), append(raw, '\n'))
 }
 
 // describe hashes a file, and makes it durable.
@@ -211,14 +207,6 @@ func describe(dir, name string) (File, error) {
 	h := sha256.New()
 	n, err := io.Copy(h, f)
 	return File{Name: name, Size: n, SHA256: hex.EncodeToString(h.Sum(nil))}, errors.Join(err, f.Sync())
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 // ErrDamaged says that a backup is not what it was when it was made.

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/calendar-invite-server/cis/internal/durable"
 )
 
 // ErrThere says that there is a log already where one should be brought back.
@@ -93,7 +95,7 @@ func install(staged, data string) error {
 				continue // the operator's own; that it fits was checked
 			}
 		}
-		if err := errors.Join(os.Rename(from, filepath.Join(data, name)), syncDir(data)); err != nil {
+		if err := durable.Rename(from, filepath.Join(data, name)); err != nil {
 			return err
 		}
 	}

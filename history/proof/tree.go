@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/calendar-invite-server/cis/internal/durable"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -125,16 +126,7 @@ func (t *Tree) Commit() error {
 	if err != nil {
 		return err
 	}
-	tmp := filepath.Join(t.dir, "tree.json.new")
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(state)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp, filepath.Join(t.dir, "tree.json"))
+	return durable.WriteFile(filepath.Join(t.dir, "tree.json"), state)
 }
 
 // ReadHashes is for [tlog].
