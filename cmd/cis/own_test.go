@@ -72,6 +72,7 @@ ON CONFLICT (tenant, day, status) DO UPDATE SET n = a.n + 1;
 	broken := write("broken.sql", "-- tables\nCREATE TABLE @.t (uid text PRIMARY KEY, n int);\n-- on RsvpReceived\nINSERT INTO @.t VALUES (:event_uid, 1);") // the second answer breaks it
 	p.refuses("duplicate key", "projections", "try", broken)
 
+	write("torn.sql", "-- tables\nCREATE TABLE @.t (uid text PRIMARY KEY,,);\n-- on RsvpReceived\nINSERT INTO @.t VALUES (:event_uid);") // no server stumbles over it
 	p.end(syscall.SIGTERM)
 	p.env = append(p.env, "CIS_PROJECTIONS="+dir)
 	p.run(ctx)

@@ -46,6 +46,12 @@ func setupRole(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
+// isSQL says that an error is about a statement, not about the connection.
+func isSQL(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && !transient(err)
+}
+
 func isCode(err error, codes ...string) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {

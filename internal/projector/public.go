@@ -23,6 +23,9 @@ func (t Tables) publish(ctx context.Context, tx pgx.Tx, p Projection) error {
 	if !p.Public {
 		return nil
 	}
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('cis.analysts'))`); err != nil { // others make the schema, too
+		return err
+	}
 	var there, mayMake bool
 	if err := tx.QueryRow(ctx, `
 		SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1), (SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user)`, AnalystRole).

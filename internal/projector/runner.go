@@ -77,7 +77,11 @@ func (r *Runner) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for _, p := range r.all {
-		if p.gen, err = ensureServing(ctx, r.pool, p.p, r.logID); err != nil {
+		if p.gen, err = ensureServing(ctx, r.pool, p.p, r.logID); err != nil && p.p.Public && isSQL(err) { // an analyst's mistake is nobody else's
+			p.fail(err)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 		wg.Go(func() { p.leader.run(ctx) })
