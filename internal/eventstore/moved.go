@@ -3,17 +3,16 @@ package eventstore
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"time"
 )
 
 // A store gives every record the time it has then. A record that moved from another store keeps its own: it stands at the
 // end of its metadata, which must be a JSON object, and is taken out again when it is read.
-var movedCreated = regexp.MustCompile(`,?"\$created":"([^"]+)"\}$`)
+const movedCreated = `"$created":"`
 
 // keepCreated adds a time to metadata.
 func keepCreated(metadata []byte, created time.Time) ([]byte, error) {
-	text := fmt.Appendf(nil, `"$created":"%s"}`, created.UTC().Format(time.RFC3339Nano))
+	text := fmt.Appendf(nil, `%s%s"}`, movedCreated, created.UTC().Format(time.RFC3339Nano))
 	body, ok := bytes.CutSuffix(metadata, []byte("}"))
 	switch {
 	case len(metadata) == 0:
@@ -25,21 +24,28 @@ func keepCreated(metadata []byte, created time.Time) ([]byte, error) {
 	}
 }
 
-// created takes the time out of metadata, if there is one.
+// created takes the time out of metadata, if there is one. Every record that is read passes through here.
 func created(metadata []byte) (rest []byte, at time.Time, ok bool) {
-	if !bytes.HasSuffix(metadata, []byte(`"}`)) {
+	body, ok := bytes.CutSuffix(metadata, []byte(`"}`))
+	if !ok {
 		return metadata, at, false
 	}
-	m := movedCreated.FindSubmatchIndex(metadata)
-	if m == nil {
+	const longest = len(movedCreated) + len(time.RFC3339Nano)
+	tail := max(0, len(body)-longest)
+	start := bytes.Index(body[tail:], []byte(movedCreated))
+	if start < 0 {
 		return metadata, at, false
 	}
-	at, err := time.Parse(time.RFC3339Nano, string(metadata[m[2]:m[3]]))
-	if err != nil {
-		return metadata, at, false
-	}
-	if m[0] == 1 { // there was none
+	start += tail
+	at, err := time.Parse(time.RFC3339Nano, string(body[start+len(movedCreated):]))
+	switch {
+	case err != nil || start == 0:
+		return metadata, time.Time{}, false
+	case start == 1: // there was none
 		return nil, at, true
+	case body[start-1] != ',':
+		return metadata, time.Time{}, false
+	default:
+		return append(bytes.Clone(body[:start-1]), '}'), at, true
 	}
-	return append(bytes.Clone(metadata[:m[0]]), '}'), at, true
 }
