@@ -86,11 +86,10 @@ func NewCouriers(opts Options) (*Couriers, projector.Projection) {
 		sent: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "cis_mails_sent_total", Help: "Mails handed over, by kind and outcome."}, []string{"kind", "outcome"}),
 	}
 	opts.Registry.MustRegister(c.sent)
-	p := Projection(opts.Window, func(caughtUp bool) {
-		if caughtUp {
-			c.ready.Store(true)
+	p := Projection(opts.Window, func(caughtUp, changed bool) {
+		if began := caughtUp && c.ready.CompareAndSwap(false, true); began || changed {
+			c.Wake()
 		}
-		c.Wake()
 	})
 	c.claims = claims{pool: opts.Pool, serving: projector.NewServing(opts.Pool, p), owner: uuid.NewString(), alone: opts.Alone}
 	return c, p

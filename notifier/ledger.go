@@ -3,6 +3,7 @@ package notifier
 import (
 	"context"
 	_ "embed" // tables.sql
+	"sync/atomic"
 	"time"
 
 	"github.com/calendar-invite-server/cis/domain/bulk"
@@ -73,13 +74,18 @@ type silence struct {
 	suppressed, unsubscribed *bool
 }
 
-// Projection is the ledger as a projection. wake is called after every page; a change is told when window has passed since
-// the first one that was not.
-func Projection(window time.Duration, wake func(caughtUp bool)) projector.Projection {
+// Projection is the ledger as a projection. wake is called after every page, and told whether it changed anything; a change
+// is told when window has passed since the first one that was not.
+func Projection(window time.Duration, wake func(caughtUp, changed bool)) projector.Projection {
+	var changed atomic.Bool
 	return projector.Projection{
 		Name: "ledger", Version: 5, Tables: ledgerTables,
 		Apply: func(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
-			return applyLedger(ctx, tx, page, window)
+			n, err := applyLedger(ctx, tx, page, window)
+			if n > 0 {
+				changed.Store(true)
+			}
+			return err
 		},
 		Prefixes: []string{
 			event.StreamPrefix, invitation.StreamPrefix, notice.StreamPrefix, recipient.StreamPrefix, organizer.StreamPrefix, bulk.StreamPrefix, logbook.Stream,
@@ -91,11 +97,12 @@ func Projection(window time.Duration, wake func(caughtUp bool)) projector.Projec
 			{Table: "queue", Scratch: []string{"due"}},
 		},
 		Indexed: true,
-		Applied: func(_ uint64, caughtUp bool) { wake(caughtUp) },
+		Applied: func(_ uint64, caughtUp bool) { wake(caughtUp, changed.Swap(false)) },
 	}
 }
 
-func applyLedger(ctx context.Context, tx projector.Tx, page []facts.Recorded, window time.Duration) error {
+// applyLedger returns how many statements a page took: answers of the invited, which are most of what comes, take none.
+func applyLedger(ctx context.Context, tx projector.Tx, page []facts.Recorded, window time.Duration) (statements int, err error) {
 	batch := &pgx.Batch{}
 	p := newLedgerPage(window)
 	for _, rec := range page {
@@ -108,7 +115,10 @@ func applyLedger(ctx context.Context, tx projector.Tx, page []facts.Recorded, wi
 		p.add(rec)
 	}
 	p.queue(batch, tx.Tables)
-	return tx.SendBatch(ctx, batch).Close()
+	if batch.Len() == 0 {
+		return 0, nil
+	}
+	return batch.Len(), tx.SendBatch(ctx, batch).Close()
 }
 
 func newLedgerPage(window time.Duration) *ledgerPage {

@@ -14,11 +14,11 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -52,6 +52,7 @@ type Vault struct {
 	read   *sql.DB
 	make   *sql.Stmt // on db
 	keyOf  *sql.Stmt // on read
+	keysOf *sql.Stmt // on read; of a JSON array of subjects
 	wrap   cipher.AEAD
 	create chan request
 	quit   chan struct{}
@@ -108,7 +109,7 @@ func Open(path string, wrappings ...[]byte) (_ *Vault, err error) {
 		_ = v.db.Close()
 		return nil, err
 	}
-	if v.read, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)"); err != nil {
+	if v.read, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=mmap_size(1073741824)"); err != nil {
 		_ = v.db.Close()
 		return nil, err
 	}
@@ -127,6 +128,9 @@ func (v *Vault) prepare() (err error) {
 		return fmt.Errorf("vault: %w", err)
 	}
 	if v.keyOf, err = v.read.Prepare(`SELECT wrapped FROM key WHERE subject = ?`); err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	if v.keysOf, err = v.read.Prepare(`SELECT subject, wrapped FROM json_each(?) AS j CROSS JOIN key ON key.subject = j.value`); err != nil {
 		return fmt.Errorf("vault: %w", err)
 	}
 	return nil
@@ -202,28 +206,20 @@ func (v *Vault) Prepare(ctx context.Context, subjects ...string) error {
 
 // Preload reads many keys at once, so that the Open calls that follow find them in memory.
 func (v *Vault) Preload(ctx context.Context, subjects []string) error {
-	const chunk = 500
-	for len(subjects) > 0 {
-		n := min(chunk, len(subjects))
-		args := make([]any, 0, n)
-		for _, s := range subjects[:n] {
-			if _, ok := v.cached(s); !ok {
-				args = append(args, s)
-			}
-		}
-		subjects = subjects[n:]
-		if len(args) == 0 {
-			continue
-		}
-		if err := v.load(ctx, args); err != nil {
-			return err
+	var missing []string
+	for _, s := range subjects {
+		if _, ok := v.cached(s); !ok {
+			missing = append(missing, s)
 		}
 	}
-	return nil
-}
-
-func (v *Vault) load(ctx context.Context, args []any) error {
-	rows, err := v.read.QueryContext(ctx, `SELECT subject, wrapped FROM key WHERE subject IN (?`+strings.Repeat(",?", len(args)-1)+`)`, args...)
+	if len(missing) == 0 {
+		return nil
+	}
+	list, err := json.Marshal(missing)
+	if err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	rows, err := v.keysOf.QueryContext(ctx, string(list))
 	if err != nil {
 		return fmt.Errorf("vault: %w", err)
 	}
