@@ -53,7 +53,7 @@ func (p *Private) initdb() error {
 	}
 	// trust: who reaches the socket in its 0700 folder is us.
 	cmd := exec.Command(filepath.Join(p.bin, "initdb"), "--pgdata="+fresh, "--username=cis", "--auth=trust",
-		"--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions", "--no-sync")
+		"--encoding=UTF8", "--locale=C.UTF-8", "--lc-collate=C", "--no-instructions", "--no-sync")
 	p.asUser(cmd)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)

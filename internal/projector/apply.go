@@ -23,6 +23,8 @@ type applier struct {
 	p     Projection
 	reads map[string]bool // names of the facts it looks at; nil: all
 
+	staged bool // rows are put in place later; see [Stage]
+
 	mu       sync.Mutex
 	gen      generation
 	position uint64
@@ -123,7 +125,7 @@ func (a *applier) commit(ctx context.Context, recs []facts.Recorded, position ui
 		if len(recs) == 0 {
 			return nil
 		}
-		return a.p.Apply(ctx, Tx{Tx: tx, Tables: a.gen.tables()}, recs)
+		return a.p.Apply(ctx, Tx{Tx: tx, Tables: a.gen.tables(), Staged: a.staged}, recs)
 	})
 	if err != nil {
 		if len(recs) == 1 {

@@ -46,22 +46,11 @@ const hidden = "(personal)"
 // reading of the log. Nothing changes; what serves goes on meanwhile.
 func (k *Keeper) Verify(ctx context.Context, names []string, tell func(JobProgress)) (reports []Comparison, err error) {
 	err = k.exclusively(ctx, names, func(list []Projection) error {
-		fillings, err := k.beginAll(ctx, list)
-		defer func() { k.discard(ctx, fillings) }()
+		fillings, err := k.filled(ctx, list, "folding the log", false, tell)
 		if err != nil {
 			return err
 		}
-		var reading []*filling
-		for _, f := range fillings {
-			if f.until = f.known; f.until > 0 {
-				reading = append(reading, f)
-			}
-		}
-		if len(reading) > 0 {
-			if err := k.fillTelling(ctx, reading, "folding the log", tell); err != nil {
-				return err
-			}
-		}
+		defer func() { k.discard(ctx, fillings) }()
 		for _, f := range fillings {
 			tell(JobProgress{Phase: "comparing " + f.p.Name})
 			r, err := k.compare(ctx, f.applier)

@@ -26,6 +26,7 @@ type filling struct {
 	known   uint64              // up to here the serving generation has been: no fact is of an unknown name
 	until   uint64              // nothing behind this position is applied; 0: everything is
 	indexes map[string][]string // of each table, to be made when it is full
+	keys    []key               // likewise, if it is staged
 
 	given uint64 // position up to which pages were handed out
 	pages chan filled
@@ -62,7 +63,10 @@ func (k *Keeper) begin(ctx context.Context, p Projection) (*filling, error) {
 		if err := f.gen.create(ctx, tx, k.logID); err != nil {
 			return err
 		}
-		return f.strip(ctx, tx)
+		if err := f.strip(ctx, tx); err != nil {
+			return err
+		}
+		return f.stage(ctx, tx)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making tables for %s: %w", p.Name, err)
@@ -98,12 +102,7 @@ func (f *filling) strip(ctx context.Context, tx pgx.Tx) error {
 	}); err != nil {
 		return err
 	}
-	for _, sql := range drop {
-		if _, err := tx.Exec(ctx, sql); err != nil {
-			return err
-		}
-	}
-	return nil
+	return execAll(ctx, tx, drop)
 }
 
 // list names the tables of a generation, qualified.
@@ -118,28 +117,26 @@ func (t Tables) list(ctx context.Context, tx pgx.Tx) ([]string, error) {
 // finish makes full tables like any others: indexed, and known to the planner.
 func (k *Keeper) finish(ctx context.Context, all []*filling, tell func(JobProgress)) error {
 	tell(JobProgress{Phase: "indexing"})
-	g, working := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
+	var indexes, analyses []string
 	for _, f := range all {
-		for table, indexes := range f.indexes {
+		for table, list := range f.indexes {
+			indexes, analyses = append(indexes, list...), append(analyses, `ANALYZE `+table)
+		}
+	}
+	for _, statements := range [][]string{indexes, analyses} {
+		g, working := errgroup.WithContext(ctx)
+		g.SetLimit(runtime.GOMAXPROCS(0))
+		for _, sql := range statements {
 			g.Go(func() error {
-				err := pgx.BeginFunc(working, k.pool, func(tx pgx.Tx) error {
-					for _, sql := range slices.Concat(indexes, []string{`ANALYZE ` + table}) {
-						if _, err := tx.Exec(working, sql); err != nil {
-							return err
-						}
-					}
-					return nil
-				})
-				if err != nil {
-					return fmt.Errorf("finishing %s: %w", table, err)
+				if _, err := k.pool.Exec(working, sql); err != nil {
+					return fmt.Errorf("%s: %w", sql, err)
 				}
 				return nil
 			})
 		}
-	}
-	if err := g.Wait(); err != nil {
-		return err
+		if err := g.Wait(); err != nil {
+			return err
+		}
 	}
 	for _, f := range all {
 		if err := f.gen.set(ctx, k.pool, `filled = now()`); err != nil {

@@ -125,24 +125,21 @@ func (k *Keeper) lock(ctx context.Context, lock string, list []Projection) (rele
 // Rebuild fills the next generation of each projection from the start of the log, beside those that serve, reading the
 // log once. When they have caught up they take over, or, on hold, wait for Switch. On failure nothing changes.
 func (k *Keeper) Rebuild(ctx context.Context, names []string, hold bool, tell func(JobProgress)) error {
-	return k.exclusively(ctx, names, func(list []Projection) (err error) {
-		fillings, err := k.beginAll(ctx, list)
-		defer func() {
-			if err != nil {
-				k.discard(ctx, fillings)
-			}
-		}()
+	return k.exclusively(ctx, names, func(list []Projection) error {
+		fillings, err := k.filled(ctx, list, "filling", true, tell)
 		if err != nil {
 			return err
 		}
-		if err := k.fillTelling(ctx, fillings, "filling", tell); err != nil {
-			return err
-		}
+		defer func() { k.discard(ctx, fillings) }()
 		if err := k.finish(ctx, fillings, tell); err != nil {
 			return err
 		}
-		if err := k.fillTelling(ctx, fillings, "catching up", tell); err != nil || hold {
+		if err := k.fillTelling(ctx, fillings, "catching up", tell); err != nil {
 			return err
+		}
+		if hold {
+			fillings = nil
+			return nil
 		}
 		for len(fillings) > 0 {
 			f := fillings[0]
@@ -157,6 +154,37 @@ func (k *Keeper) Rebuild(ctx context.Context, names []string, hold bool, tell fu
 		}
 		return nil
 	})
+}
+
+// filled begins a filling of each projection and fills them from the log: all of it, or only up to where what
+// serves was when they began. On failure there are none.
+func (k *Keeper) filled(ctx context.Context, list []Projection, phase string, all bool, tell func(JobProgress)) ([]*filling, error) {
+	fillings, err := k.beginAll(ctx, list)
+	var reading []*filling
+	for _, f := range fillings {
+		if !all {
+			f.until = f.known
+		}
+		if all || f.until > 0 {
+			reading = append(reading, f)
+		}
+	}
+	if err == nil && len(reading) > 0 {
+		err = k.fillTelling(ctx, reading, phase, tell)
+	}
+	for i := 0; err == nil && i < len(fillings); i++ {
+		tell(JobProgress{Phase: "putting in place"})
+		err = fillings[i].place(ctx)
+	}
+	if err == nil {
+		return fillings, nil
+	}
+	k.discard(ctx, fillings)
+	if unfit(err) {
+		k.log.Warn("projector: filling again, row by row", "reason", err)
+		return k.filled(ctx, unstaged(list), phase, all, tell)
+	}
+	return nil, err
 }
 
 // beginAll begins a filling of each projection. What was left by one that was interrupted is removed.

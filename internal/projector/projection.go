@@ -24,6 +24,9 @@ type Projection struct {
 	// Apply adds a page of facts, in log order. It runs in a transaction with the checkpoint and may run again.
 	Apply func(ctx context.Context, tx Tx, page []facts.Recorded) error
 
+	// Stage is how a generation is filled faster; nil: with Apply alone.
+	Stage *Stage
+
 	// Working lists what workers write into the tables themselves.
 	Working []Working
 
@@ -53,6 +56,7 @@ type Working struct {
 type Tx struct {
 	pgx.Tx
 	Tables Tables
+	Staged bool // write for the projection's [Stage]
 }
 
 // Tables is a generation's schema. Names in SQL are qualified with it: "@.event" is that generation's table event.

@@ -3,7 +3,7 @@ package attendees
 
 import (
 	"context"
-	_ "embed" // tables.sql
+	_ "embed" // the SQL files beside this
 	"sort"
 	"time"
 
@@ -21,11 +21,23 @@ import (
 //go:embed tables.sql
 var tables string
 
+//go:embed stage.sql
+var stage string
+
+//go:embed place_attendee.sql
+var placeAttendee string
+
+//go:embed place_person.sql
+var placePerson string
+
 // Projection keeps the tables attendee and person. It needs the log to open addresses and names.
 func Projection(log *facts.Log) projector.Projection {
 	return projector.Projection{
 		Name: "attendees", Version: 4, Prefixes: []string{event.StreamPrefix, invitation.StreamPrefix, organizer.StreamPrefix, member.StreamPrefix, recipient.StreamPrefix}, Tables: tables,
-		Reads:    []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.Bounced{}, invitation.InviteWithdrawn{}, organizer.OrganizerRegistered{}, member.RoleGranted{}, recipient.RecipientErased{}},
+		Reads: []schema.Fact{event.EventCreated{}, invitation.InviteRequested{}, invitation.RsvpReceived{}, invitation.Bounced{}, invitation.InviteWithdrawn{}, organizer.OrganizerRegistered{}, member.RoleGranted{}, recipient.RecipientErased{}},
+		Stage: &projector.Stage{
+			Open: stage, Place: map[string]string{"attendee": placeAttendee, "person": placePerson}, Close: `DROP TABLE @.attendee_op, @.person_op`,
+		},
 		Personal: []string{"person.address", "person.name", "comment.comment"},
 		Apply: func(ctx context.Context, tx projector.Tx, page []facts.Recorded) error {
 			return apply(ctx, log, tx, page)
@@ -38,7 +50,8 @@ type attendeeKey struct{ uid, person string }
 type attendee struct {
 	tenant                 string
 	status, origin, prodid string // empty: as it was
-	position               int64
+	position               int64  // of the fact that made them one
+	at                     int64  // of the last fact
 	changed                time.Time
 	answered               *time.Time
 	stale                  bool
@@ -58,15 +71,18 @@ type instance struct {
 
 type comment struct{ tenant, text string }
 
-type person struct{ tenant, address, name string }
+type person struct {
+	tenant, address, name string
+	at                    int64 // position of the fact
+}
 
 // fold is a page folded per row, so that every row is written once.
 type fold struct {
 	attendees map[attendeeKey]*attendee
 	instances map[instanceKey]instance
 	comments  map[attendeeKey]comment
-	bounced   map[attendeeKey]bool
-	withdrawn map[attendeeKey]bool
+	bounced   map[attendeeKey]int64 // position
+	withdrawn map[attendeeKey]int64 // position
 	people    map[string]person
 	erased    map[string]string // tenants of who was
 }
@@ -76,9 +92,9 @@ func apply(ctx context.Context, log *facts.Log, tx projector.Tx, page []facts.Re
 		return err
 	}
 	f := fold{
-		attendees: map[attendeeKey]*attendee{}, instances: map[instanceKey]instance{}, comments: map[attendeeKey]comment{}, bounced: map[attendeeKey]bool{},
-		withdrawn: map[attendeeKey]bool{},
-		people:    map[string]person{}, erased: map[string]string{},
+		attendees: map[attendeeKey]*attendee{}, instances: map[instanceKey]instance{}, comments: map[attendeeKey]comment{},
+		bounced: map[attendeeKey]int64{}, withdrawn: map[attendeeKey]int64{},
+		people: map[string]person{}, erased: map[string]string{},
 	}
 	for _, rec := range page {
 		opened, err := log.Open(ctx, rec)
@@ -90,13 +106,17 @@ func apply(ctx context.Context, log *facts.Log, tx projector.Tx, page []facts.Re
 	}
 	batch := &pgx.Batch{}
 	f.queueErased(batch, tx.Tables)
-	f.queuePeople(batch, tx.Tables)
+	f.queuePeople(batch, tx)
 	for k := range f.withdrawn { // before what came after
 		for _, table := range []string{"attendee", "instance", "comment"} {
 			batch.Queue(tx.Tables.SQL(`DELETE FROM @.`+table+` WHERE event_uid = $1 AND person_id = $2`), k.uid, k.person)
 		}
 	}
-	f.queueAttendees(batch, tx.Tables)
+	if tx.Staged {
+		f.stageAttendees(batch, tx.Tables)
+	} else {
+		f.queueAttendees(batch, tx.Tables)
+	}
 	f.queueRest(batch, tx.Tables)
 	if batch.Len() == 0 {
 		return nil
@@ -105,20 +125,21 @@ func apply(ctx context.Context, log *facts.Log, tx projector.Tx, page []facts.Re
 }
 
 func (f *fold) add(rec facts.Recorded) {
+	at := int64(rec.Position)
 	switch fact := rec.Fact.(type) {
 	case event.EventCreated:
-		f.person(fact.OrganizerID, person{fact.Tenant, fact.OrganizerAddress, fact.OrganizerName})
+		f.person(fact.OrganizerID, person{fact.Tenant, fact.OrganizerAddress, fact.OrganizerName, at})
 		if fact.OriginalOrganizerID != "" && fact.OriginalOrganizerID != fact.OrganizerID {
-			f.person(fact.OriginalOrganizerID, person{fact.Tenant, fact.OriginalOrganizer, ""})
+			f.person(fact.OriginalOrganizerID, person{fact.Tenant, fact.OriginalOrganizer, "", at})
 		}
 	case organizer.OrganizerRegistered:
-		f.person(fact.OrganizerID, person{fact.Tenant, fact.Address, fact.Name})
+		f.person(fact.OrganizerID, person{fact.Tenant, fact.Address, fact.Name, at})
 	case member.RoleGranted:
-		f.person(fact.PersonID, person{fact.Tenant, fact.Address, ""})
+		f.person(fact.PersonID, person{fact.Tenant, fact.Address, "", at})
 	case invitation.InviteRequested:
-		f.person(fact.AttendeeID, person{fact.Tenant, fact.Address, fact.Name})
+		f.person(fact.AttendeeID, person{fact.Tenant, fact.Address, fact.Name, at})
 		f.attendees[attendeeKey{fact.EventUID, fact.AttendeeID}] = &attendee{
-			tenant: fact.Tenant, status: string(invitation.NoAction), origin: string(fact.Origin), position: int64(rec.Position), changed: rec.Created, fresh: true,
+			tenant: fact.Tenant, status: string(invitation.NoAction), origin: string(fact.Origin), position: at, at: at, changed: rec.Created, fresh: true,
 		}
 	case invitation.RsvpReceived:
 		f.answer(rec, fact)
@@ -126,16 +147,17 @@ func (f *fold) add(rec facts.Recorded) {
 		key := attendeeKey{fact.EventUID, fact.AttendeeID}
 		delete(f.attendees, key)
 		delete(f.comments, key)
+		delete(f.bounced, key)
 		for k := range f.instances {
 			if k.attendeeKey == key {
 				delete(f.instances, k)
 			}
 		}
-		f.withdrawn[key] = true
+		f.withdrawn[key] = at
 	case recipient.RecipientErased:
 		f.erase(fact.Tenant, fact.RecipientID)
 	case invitation.Bounced:
-		f.bounced[attendeeKey{fact.EventUID, fact.AttendeeID}] = true
+		f.bounced[attendeeKey{fact.EventUID, fact.AttendeeID}] = at
 	}
 }
 
@@ -151,14 +173,14 @@ func (f *fold) answer(rec facts.Recorded, fact invitation.RsvpReceived) {
 		}
 	}
 	a := f.attendees[key]
-	if a == nil {
+	if a == nil || fact.Origin != "" {
 		a = &attendee{tenant: fact.Tenant}
 		f.attendees[key] = a
 	}
-	a.changed, a.answered = rec.Created, &rec.Created
+	a.changed, a.answered, a.at = rec.Created, &rec.Created, int64(rec.Position)
 	if fact.Origin != "" {
-		f.person(fact.AttendeeID, person{fact.Tenant, fact.Address, fact.Name})
-		a.origin, a.position, a.fresh, a.status = string(fact.Origin), int64(rec.Position), true, string(invitation.NoAction)
+		f.person(fact.AttendeeID, person{fact.Tenant, fact.Address, fact.Name, a.at})
+		a.origin, a.position, a.fresh, a.status = string(fact.Origin), a.at, true, string(invitation.NoAction)
 	}
 	if fact.Instance == "" {
 		a.status, a.prodid, a.stale = string(fact.Status), fact.ProdID, fact.Stale
@@ -200,19 +222,23 @@ func (f *fold) queueRest(batch *pgx.Batch, t projector.Tables) {
 			SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT FROM @.erased WHERE id = $2)
 			ON CONFLICT (event_uid, person_id) DO UPDATE SET comment = excluded.comment`), k.uid, k.person, c.text, c.tenant)
 	}
-	for k := range f.bounced {
+	for k := range f.bounced { // staged rows know it already
 		batch.Queue(t.SQL(`UPDATE @.attendee SET bounced = true WHERE event_uid = $1 AND person_id = $2`), k.uid, k.person)
 	}
 }
 
-// person keeps the latest address and name; an erased person has neither.
+// person keeps the latest address, and the latest name that was said; an erased person has neither.
 func (f *fold) person(id string, p person) {
-	if _, erased := f.erased[id]; p.address != "" && !erased {
-		f.people[id] = p
+	if _, erased := f.erased[id]; p.address == "" || erased {
+		return
 	}
+	if p.name == "" {
+		p.name = f.people[id].name
+	}
+	f.people[id] = p
 }
 
-func (f *fold) queuePeople(batch *pgx.Batch, t projector.Tables) {
+func (f *fold) queuePeople(batch *pgx.Batch, tx projector.Tx) {
 	ids := make([]string, 0, len(f.people))
 	for id := range f.people {
 		ids = append(ids, id)
@@ -221,12 +247,16 @@ func (f *fold) queuePeople(batch *pgx.Batch, t projector.Tables) {
 		return
 	}
 	sort.Strings(ids)
-	tenants, addresses, people := make([]string, len(ids)), make([]string, len(ids)), make([]string, len(ids))
+	tenants, addresses, people, at := make([]string, len(ids)), make([]string, len(ids)), make([]string, len(ids)), make([]int64, len(ids))
 	for i, id := range ids {
 		p := f.people[id]
-		tenants[i], addresses[i], people[i] = p.tenant, p.address, p.name
+		tenants[i], addresses[i], people[i], at[i] = p.tenant, p.address, p.name, p.at
 	}
-	batch.Queue(t.SQL(`
+	if tx.Staged {
+		batch.Queue(tx.Tables.SQL(stagePeople), tenants, ids, addresses, people, at)
+		return
+	}
+	batch.Queue(tx.Tables.SQL(`
 		INSERT INTO @.person AS p (tenant, id, address, name)
 		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n (tenant, id, address, name)
 		WHERE NOT EXISTS (SELECT FROM @.erased AS e WHERE e.id = n.id)
