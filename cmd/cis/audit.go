@@ -56,6 +56,11 @@ func moment(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is no time like 2026-11-21 or 2026-11-21T09:00:00Z", text)
 }
 
+// disclose records that the operator is about to be shown what is personal; about is whose, where it is one person's or event's.
+func (p *parts) disclose(ctx context.Context, what, about string) {
+	audit.NewReads(p.facts, p.log).Note(ctx, disclosure.PersonalDataRead{Tenant: p.tenant, By: operator(), What: what, About: about})
+}
+
 // auditCommand makes a command that tells what happened.
 func auditCommand(cmd *cobra.Command, q *audit.Query, read func(args []string)) *cobra.Command {
 	var asJSON bool
@@ -72,8 +77,7 @@ func auditCommand(cmd *cobra.Command, q *audit.Query, read func(args []string)) 
 				return err
 			}
 			if !q.Sealed {
-				about := teller.Subject(*q)
-				audit.NewReads(p.facts, p.log).Note(ctx, disclosure.PersonalDataRead{Tenant: p.tenant, By: operator(), What: "cis audit", About: about})
+				p.disclose(ctx, "cis audit", teller.Subject(*q))
 			}
 			if report != "" {
 				if err := trail.Report(report, time.Now(), operator()); err != nil {

@@ -195,6 +195,16 @@ func TestAudit(t *testing.T) {
 			t.Error(status, err)
 		}
 	}
+	commands := [][]string{{"recipients", "list"}, {"recipients", "show", ann}, {"organizers", "list"}, {"organizers", "show", "olga@organizer.example"}, {"members", "list"}}
+	for _, args := range commands {
+		p.must(args...)
+	}
+	readings := p.must("audit", "search", "--type", "PersonalDataRead")
+	for _, args := range commands {
+		if what := "cis " + args[0] + " " + args[1]; !strings.Contains(readings, what) {
+			t.Errorf("%s: not recorded: %s", what, readings)
+		}
+	}
 	if _, types = tell("search", "--type", "PersonalDataRead", "--person", uid); strings.Count(types, "PersonalDataRead") != 5 { // show ID, as JSON, as text and as a report, show ID/ANN, and attendees by the API
 		t.Errorf("who read about the event: %s", types)
 	}

@@ -149,6 +149,32 @@ func TestErase(t *testing.T) {
 		return string(body)
 	}
 	counted := numbers()
+	exported := func() (out string) {
+		t.Helper()
+		for _, args := range [][]string{
+			{"export", "facts", "--personal"}, {"export", "facts", "--personal", "--format", "csv"}, {"audit", "export"}, {"audit", "show", uid}, {"audit", "search", "--since", "2020-01-01"},
+			{"export", "model", "attendees", "--personal", "--out", t.TempDir()}, {"export", "model", "attendees", "--personal", "--format", "csv", "--out", t.TempDir()},
+		} {
+			said, err := p.command(args...)
+			if err != nil {
+				t.Errorf("%s: %v\n%s", args, err, said)
+			}
+			if args[len(args)-2] == "--out" {
+				files, err := filepath.Glob(filepath.Join(args[len(args)-1], "*"))
+				must(err)
+				for _, f := range files {
+					raw, err := os.ReadFile(f)
+					must(err)
+					said += string(raw)
+				}
+			}
+			out += said + "\n"
+		}
+		return out
+	}
+	if n := strings.Count(exported(), name); n < 6 {
+		t.Errorf("before, she should be in what is exported, and is %d times", n)
+	}
 
 	// A look changes nothing; who is not known, and who is needed, is refused.
 	out, err := p.command("recipients", "erase", ann)
@@ -200,6 +226,19 @@ func TestErase(t *testing.T) {
 			t.Errorf("%s: %s", path, body)
 		}
 	}
+	looked := func() {
+		t.Helper()
+		out := exported()
+		for _, w := range words {
+			if i := strings.Index(out, string(w)); i >= 0 {
+				t.Errorf("exported: %q", out[max(0, i-100):min(len(out), i+100)])
+			}
+		}
+		if !strings.Contains(out, "bob@guests.example") || !strings.Contains(out, "RecipientErased") {
+			t.Errorf("what is exported is not all: %s", out)
+		}
+	}
+	looked()
 	verify := func() {
 		t.Helper()
 		if out, err := p.command("projections", "verify"); err != nil {
@@ -224,6 +263,7 @@ func TestErase(t *testing.T) {
 		t.Errorf("after a rebuild the numbers are %s, were %s", after, counted)
 	}
 	clean("after they wrote again and everything was rebuilt")
+	looked()
 
 	db.close()
 	p.end(syscall.SIGTERM)

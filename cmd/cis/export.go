@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/calendar-invite-server/cis/domain/disclosure"
-	"github.com/calendar-invite-server/cis/history/audit"
 	"github.com/calendar-invite-server/cis/history/export"
 	"github.com/spf13/cobra"
 )
@@ -32,7 +30,7 @@ func exporting(cmd *cobra.Command, o *export.Options, database bool, what string
 		bar := newBar(cmd.ErrOrStderr())
 		o.Tenant, o.Keys, o.Source, o.Tell, o.Out = p.tenant, p.keys, p.cfg.PublicURL, counting(bar, "exporting"), cmd.OutOrStdout()
 		if o.Personal {
-			audit.NewReads(p.facts, p.log).Note(ctx, disclosure.PersonalDataRead{Tenant: p.tenant, By: operator(), What: "cis export", About: what})
+			p.disclose(ctx, "cis export", what)
 		}
 		err := do(ctx, p)
 		bar.end()

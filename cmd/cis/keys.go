@@ -188,6 +188,7 @@ func newMembersList() *cobra.Command {
 				for i, m := range list {
 					ids[i] = m.ID
 				}
+				p.disclose(ctx, "cis members list", "")
 				people, err := attendees.NewReader(p.pool).People(ctx, p.tenant, ids)
 				if err != nil {
 					return err

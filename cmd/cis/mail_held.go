@@ -29,6 +29,9 @@ were proven; "cis mail held drop ID" ends it.`,
 				if err != nil {
 					return err
 				}
+				if len(held) > 0 {
+					p.disclose(ctx, "cis mail held", "")
+				}
 				lines := make([]heldLine, 0, len(held))
 				for _, h := range held {
 					lines = append(lines, p.describeHeld(ctx, h))

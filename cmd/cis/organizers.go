@@ -63,6 +63,7 @@ func newOrganizersList() *cobra.Command {
 				for i, o := range list {
 					ids[i] = o.ID
 				}
+				p.disclose(ctx, "cis organizers list", "")
 				people, err := attendees.NewReader(p.pool).People(ctx, p.tenant, ids)
 				if err != nil {
 					return err
@@ -133,6 +134,7 @@ func newOrganizersShow() *cobra.Command {
 				if !s.Exists {
 					return organizer.ErrUnknown.With(args[0])
 				}
+				p.disclose(ctx, "cis organizers show", id)
 				numbers, err := statistics.NewReader(p.pool).Organizer(ctx, p.tenant, id)
 				if err != nil {
 					return err

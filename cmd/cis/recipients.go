@@ -80,6 +80,7 @@ func newRecipientsList() *cobra.Command {
 				for i, s := range list {
 					ids[i] = s.Recipient
 				}
+				p.disclose(ctx, "cis recipients list", "")
 				people, err := attendees.NewReader(p.pool).People(ctx, p.tenant, ids)
 				if err != nil {
 					return err
@@ -120,8 +121,9 @@ func newRecipientsShow() *cobra.Command {
 				return invitation.ErrAddress.With(args[0])
 			}
 			return withParts(cmd.Context(), false, func(ctx context.Context, p *parts) error {
-				h := p.handler()
-				s, err := h.Recipient(ctx, p.keys.PersonID(p.tenant, args[0]))
+				h, id := p.handler(), p.keys.PersonID(p.tenant, args[0])
+				p.disclose(ctx, "cis recipients show", id)
+				s, err := h.Recipient(ctx, id)
 				if err != nil {
 					return err
 				}

@@ -9,9 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/calendar-invite-server/cis/domain/disclosure"
 	"github.com/calendar-invite-server/cis/domain/event"
-	"github.com/calendar-invite-server/cis/history/audit"
 	"github.com/calendar-invite-server/cis/history/whatif"
 	"github.com/calendar-invite-server/cis/ingest/bulk"
 	"github.com/spf13/cobra"
@@ -64,7 +62,7 @@ func newWhatIfPolicy() *cobra.Command {
 					return err
 				}
 				if len(found) > 0 {
-					audit.NewReads(parts.facts, parts.log).Note(ctx, disclosure.PersonalDataRead{Tenant: parts.tenant, By: operator(), What: "cis whatif policy"})
+					parts.disclose(ctx, "cis whatif policy", "")
 				}
 				if asJSON {
 					return printJSON(cmd.OutOrStdout(), slices.Concat([]whatif.Finding{}, found))
