@@ -50,6 +50,9 @@ func (f *filling) stage(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
+// forAll suits a transaction to statements about all rows, of which the planner knows little.
+const forAll = `SET LOCAL work_mem = '128MB'; SET LOCAL maintenance_work_mem = '128MB'; SET LOCAL enable_nestloop = off`
+
 // place puts what was staged where it belongs; from then on rows are written like any others.
 func (f *filling) place(ctx context.Context) error {
 	if !f.staged {
@@ -58,7 +61,7 @@ func (f *filling) place(ctx context.Context) error {
 	t := f.gen.tables()
 	g, working := errgroup.WithContext(ctx)
 	for table, sql := range f.p.Stage.Place {
-		statements := []string{`SET LOCAL work_mem = '128MB'; SET LOCAL maintenance_work_mem = '128MB'`, t.SQL(sql)}
+		statements := []string{forAll, t.SQL(sql)}
 		for _, k := range f.keys {
 			if k.table == string(t)+"."+table {
 				statements = append(statements, `ALTER TABLE `+k.table+` ADD CONSTRAINT `+k.name+` `+k.definition)
