@@ -5,7 +5,6 @@ package statistics
 import (
 	"context"
 	_ "embed" // tables.sql
-	"slices"
 	"sort"
 
 	"github.com/calendar-invite-server/cis/domain/event"
@@ -145,20 +144,23 @@ func (s sums) write(ctx context.Context, tx projector.Tx) error {
 		}
 		counts[i] = s[k]
 	}
-	_, err := tx.Exec(ctx, tx.Tables.SQL(`
+	var zero int64
+	err := tx.QueryRow(ctx, tx.Tables.SQL(`
+		WITH counted AS (
 		INSERT INTO @.counter AS c (tenant, scope, subject, facet, value, n)
 		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
-		ON CONFLICT (tenant, scope, subject, facet, value) DO UPDATE SET n = c.n + excluded.n`),
-		cols[0], cols[1], cols[2], cols[3], cols[4], counts)
-	if err != nil || !slices.ContainsFunc(counts, func(n int64) bool { return n < 0 }) {
+		ON CONFLICT (tenant, scope, subject, facet, value) DO UPDATE SET n = c.n + excluded.n RETURNING n)
+		SELECT count(*) FROM counted WHERE n = 0`),
+		cols[0], cols[1], cols[2], cols[3], cols[4], counts).Scan(&zero)
+	if err != nil || zero == 0 {
 		return err
 	}
 	// A counter that is back at zero goes, so that the rows say the same however the log was cut into pages.
 	_, err = tx.Exec(ctx, tx.Tables.SQL(`
-		DELETE FROM @.counter AS c USING unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[]) AS k (tenant, scope, subject, facet, value, n)
-		WHERE k.n < 0 AND c.n = 0 AND c.facet <> 'attendees'
+		DELETE FROM @.counter AS c USING unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) AS k (tenant, scope, subject, facet, value)
+		WHERE c.n = 0 AND c.facet <> 'attendees'
 		AND (c.tenant, c.scope, c.subject, c.facet, c.value) = (k.tenant, k.scope, k.subject, k.facet, k.value)`),
-		cols[0], cols[1], cols[2], cols[3], cols[4], counts)
+		cols[0], cols[1], cols[2], cols[3], cols[4])
 	return err
 }
 
