@@ -2,6 +2,7 @@ package projections_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -120,6 +121,10 @@ func TestFilledLikeLive(t *testing.T) {
 	same()
 
 	stream := happened(twice)
+	var poison *projector.Poison
+	if err := runner.Keeper().Rebuild(ctx, models, false, func(projector.JobProgress) {}); !errors.As(err, &poison) || poison.Stream != stream {
+		t.Errorf("a second invitation of the same person is not found: %v", err)
+	}
 	skip := logbook.FactSkipped{Projection: "attendees", Stream: stream, Revision: 0}
 	if _, err := log.Append(ctx, logbook.Skips, eventstore.Any, facts.Meta{Command: uuid.New()}, skip); err != nil {
 		t.Fatal(err)

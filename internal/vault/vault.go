@@ -109,6 +109,7 @@ func Open(path string, wrappings ...[]byte) (_ *Vault, err error) {
 		_ = v.db.Close()
 		return nil, err
 	}
+	// mmap_size: keys are read at random, and every commit empties SQLite's own cache of pages.
 	if v.read, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=mmap_size(1073741824)"); err != nil {
 		_ = v.db.Close()
 		return nil, err
