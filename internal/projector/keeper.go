@@ -180,7 +180,7 @@ func (k *Keeper) filled(ctx context.Context, list []Projection, phase string, al
 		return fillings, nil
 	}
 	k.discard(ctx, fillings)
-	if unfit(err) && slices.ContainsFunc(list, func(p Projection) bool { return p.Stage != nil }) {
+	if errors.Is(err, errUnfit) {
 		k.log.Warn("projector: filling again, row by row", "reason", err)
 		return k.filled(ctx, unstaged(list), phase, all, tell)
 	}

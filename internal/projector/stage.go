@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -41,13 +40,11 @@ func (f *filling) stage(ctx context.Context, tx pgx.Tx) error {
 			return err
 		}
 	}
+	statements := []string{f.gen.tables().SQL(f.p.Stage.Open)}
 	for _, k := range f.keys {
-		if _, err := tx.Exec(ctx, `ALTER TABLE `+k.table+` DROP CONSTRAINT `+k.name); err != nil {
-			return err
-		}
+		statements = append(statements, `ALTER TABLE `+k.table+` DROP CONSTRAINT `+k.name)
 	}
-	_, err := tx.Exec(ctx, f.gen.tables().SQL(f.p.Stage.Open))
-	return err
+	return execAll(ctx, tx, statements)
 }
 
 // forAll suits a transaction to statements about all rows, of which the planner knows little.
@@ -75,6 +72,9 @@ func (f *filling) place(ctx context.Context) error {
 	if err == nil {
 		_, err = f.pool.Exec(ctx, t.SQL(f.p.Stage.Close))
 	}
+	if isCode(err, "23505", "23502", "23514") {
+		err = fmt.Errorf("%w: %w", errUnfit, err)
+	}
 	if err != nil {
 		return fmt.Errorf("putting the rows of %s in place: %w", f.p.Name, err)
 	}
@@ -91,11 +91,8 @@ func execAll(ctx context.Context, tx pgx.Tx, statements []string) error {
 	return nil
 }
 
-// unfit says that staged rows contradict each other. Which fact is the reason shows when they are written one by one.
-func unfit(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code[:2] == "23" // integrity constraint violation
-}
+// errUnfit says that staged rows contradict each other. Which fact is the reason shows when they are written one by one.
+var errUnfit = errors.New("rows contradict each other")
 
 // unstaged is the projection without its stage.
 func unstaged(list []Projection) []Projection {
