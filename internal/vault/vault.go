@@ -193,12 +193,7 @@ func (v *Vault) Has(subject string) (bool, error) {
 
 // Prepare makes keys for subjects in one go, so that the Seal calls that follow find them.
 func (v *Vault) Prepare(ctx context.Context, subjects ...string) error {
-	var missing []string
-	for _, s := range subjects {
-		if _, ok := v.cached(s); !ok {
-			missing = append(missing, s)
-		}
-	}
+	missing := v.uncached(subjects)
 	if len(missing) == 0 {
 		return nil
 	}
@@ -207,12 +202,7 @@ func (v *Vault) Prepare(ctx context.Context, subjects ...string) error {
 
 // Preload reads many keys at once, so that the Open calls that follow find them in memory.
 func (v *Vault) Preload(ctx context.Context, subjects []string) error {
-	var missing []string
-	for _, s := range subjects {
-		if _, ok := v.cached(s); !ok {
-			missing = append(missing, s)
-		}
-	}
+	missing := v.uncached(subjects)
 	if len(missing) == 0 {
 		return nil
 	}
@@ -279,6 +269,16 @@ func (v *Vault) cached(subject string) (cipher.AEAD, bool) {
 	}
 	v.mu.RUnlock()
 	return key, ok
+}
+
+// uncached are those of the subjects whose keys are not in memory.
+func (v *Vault) uncached(subjects []string) (missing []string) {
+	for _, s := range subjects {
+		if _, ok := v.cached(s); !ok {
+			missing = append(missing, s)
+		}
+	}
+	return missing
 }
 
 func (v *Vault) remember(subject string, key cipher.AEAD) {
