@@ -56,11 +56,11 @@ keep it in a third place. The database is filled from the log again.`,
 					return err
 				}
 				if withSecret {
-					if o.Secrets = []string{p.cfg.secretFile()}; p.cfg.Secret != "" {
+					if o.Secret = p.cfg.secretFile(); p.cfg.Secret != "" {
 						return errors.New("the secret is in CIS_SECRET, not in a file: keep it yourself")
 					}
 					if _, err := os.Stat(p.cfg.vaultKeyFile()); err == nil {
-						o.Secrets = append(o.Secrets, p.cfg.vaultKeyFile())
+						o.VaultKey = p.cfg.vaultKeyFile()
 					}
 				}
 				bar := newBar(cmd.ErrOrStderr())

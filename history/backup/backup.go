@@ -51,10 +51,11 @@ type File struct {
 
 // Options are what is copied, and where to.
 type Options struct {
-	Data           string   // CIS_DATA, with an embedded store
-	To             string   // folder that gets a folder per backup
-	Keys           string   // the same for the keys; empty: in the folder of the log's copy
-	Secrets        []string // files with the secret, and with the vault's key if it was rotated, to be copied beside the keys
+	Data           string // CIS_DATA, with an embedded store
+	To             string // folder that gets a folder per backup
+	Keys           string // the same for the keys; empty: in the folder of the log's copy
+	Secret         string // file with the secret, to be copied beside the keys; empty: it is not
+	VaultKey       string // the same with the key that wraps the vault's keys, if it was rotated
 	LogID          string
 	KeyFingerprint string
 	Position       uint64 // where the log ends, at least
@@ -109,12 +110,14 @@ func Take(ctx context.Context, o Options) (t Taken, err error) {
 		return t, fmt.Errorf("copying the keys: %w", err)
 	}
 	held := []string{vaultName}
-	for i, file := range o.Secrets {
-		name := []string{secretName, vaultKeyName}[min(i, 1)]
-		if err := copyFile(file, filepath.Join(keys, name)); err != nil {
+	for _, f := range []struct{ from, name string }{{o.Secret, secretName}, {o.VaultKey, vaultKeyName}} {
+		if f.from == "" {
+			continue
+		}
+		if err := copyFile(f.from, filepath.Join(keys, f.name)); err != nil {
 			return t, err
 		}
-		held = append(held, name)
+		held = append(held, f.name)
 	}
 	o.Tell("hashing")
 	if err := finish(keys, m, held...); err != nil {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/calendar-invite-server/cis/internal/durable"
 	"github.com/calendar-invite-server/cis/internal/projector"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -81,7 +82,7 @@ func (o Options) table(ctx context.Context, s *projector.Serving, p projector.Pr
 	if err := f.Sync(); err != nil {
 		return n, err
 	}
-	return n, os.Rename(file+".partial", file)
+	return n, durable.Rename(file+".partial", file)
 }
 
 // kindOf is what a column of the database becomes; what is neither a number nor a time is text, and what has a structure JSON.

@@ -3,11 +3,12 @@ package export
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/calendar-invite-server/cis/internal/durable"
 )
 
 // perPart is how many rows a part has at most.
@@ -24,7 +25,6 @@ type parts struct {
 	w    writer
 	rows int
 	last uint64
-	all  int64
 }
 
 // reached is the position that the parts in a folder go up to.
@@ -56,7 +56,7 @@ func (p *parts) write(position uint64, row []any) (err error) {
 	if err := p.w.write(row); err != nil {
 		return err
 	}
-	p.rows, p.last, p.all = p.rows+1, position, p.all+1
+	p.rows, p.last = p.rows+1, position
 	if p.rows == perPart {
 		return p.end()
 	}
@@ -70,7 +70,7 @@ func (p *parts) end() error {
 	}
 	err := errors.Join(p.w.close(), p.file.Sync(), p.file.Close())
 	if err == nil {
-		err = os.Rename(p.partial(), filepath.Join(p.dir, fmt.Sprintf("%s-%020d.%s", p.name, p.last, p.format)))
+		err = durable.Rename(p.partial(), filepath.Join(p.dir, fmt.Sprintf("%s-%020d.%s", p.name, p.last, p.format)))
 	}
 	p.file, p.rows = nil, 0
 	return err
@@ -81,7 +81,5 @@ func (p *parts) abandon() {
 	if p.file != nil {
 		_ = p.file.Close()
 	}
-	if err := os.Remove(p.partial()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return // the next export writes over it
-	}
+	_ = os.Remove(p.partial()) // or the next export writes over it
 }
