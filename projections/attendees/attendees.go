@@ -107,11 +107,7 @@ func apply(ctx context.Context, log *facts.Log, tx projector.Tx, page []facts.Re
 	batch := &pgx.Batch{}
 	f.queueErased(batch, tx.Tables)
 	f.queuePeople(batch, tx)
-	for k := range f.withdrawn { // before what came after
-		for _, table := range []string{"attendee", "instance", "comment"} {
-			batch.Queue(tx.Tables.SQL(`DELETE FROM @.`+table+` WHERE event_uid = $1 AND person_id = $2`), k.uid, k.person)
-		}
-	}
+	f.queueWithdrawn(batch, tx.Tables, "instance", "comment") // before what came after
 	if tx.Staged {
 		f.stageAttendees(batch, tx.Tables)
 	} else {
@@ -222,9 +218,6 @@ func (f *fold) queueRest(batch *pgx.Batch, t projector.Tables) {
 			SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT FROM @.erased WHERE id = $2)
 			ON CONFLICT (event_uid, person_id) DO UPDATE SET comment = excluded.comment`), k.uid, k.person, c.text, c.tenant)
 	}
-	for k := range f.bounced { // staged rows know it already
-		batch.Queue(t.SQL(`UPDATE @.attendee SET bounced = true WHERE event_uid = $1 AND person_id = $2`), k.uid, k.person)
-	}
 }
 
 // person keeps the latest address, and the latest name that was said; an erased person has neither.
@@ -264,7 +257,16 @@ func (f *fold) queuePeople(batch *pgx.Batch, tx projector.Tx) {
 		tenants, ids, addresses, people)
 }
 
+func (f *fold) queueWithdrawn(batch *pgx.Batch, t projector.Tables, tables ...string) {
+	for k := range f.withdrawn {
+		for _, table := range tables {
+			batch.Queue(t.SQL(`DELETE FROM @.`+table+` WHERE event_uid = $1 AND person_id = $2`), k.uid, k.person)
+		}
+	}
+}
+
 func (f *fold) queueAttendees(batch *pgx.Batch, t projector.Tables) {
+	f.queueWithdrawn(batch, t, "attendee")
 	keys := make([]attendeeKey, 0, len(f.attendees))
 	for k := range f.attendees {
 		keys = append(keys, k)
@@ -292,6 +294,9 @@ func (f *fold) queueAttendees(batch *pgx.Batch, t projector.Tables) {
 			FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bool[], $7::timestamptz[]) AS n (uid, person, status, prodid, changed, stale, answered)
 			WHERE a.event_uid = n.uid AND a.person_id = n.person`),
 			known.uids, known.people, known.statuses, known.prodids, known.changed, known.stale, known.answered)
+	}
+	for k := range f.bounced {
+		batch.Queue(t.SQL(`UPDATE @.attendee SET bounced = true WHERE event_uid = $1 AND person_id = $2`), k.uid, k.person)
 	}
 }
 
