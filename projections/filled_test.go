@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -16,10 +15,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/schema"
 	"github.com/calendar-invite-server/cis/internal/eventstore"
 	"github.com/calendar-invite-server/cis/internal/facts"
-	"github.com/calendar-invite-server/cis/internal/facts/factstest"
-	"github.com/calendar-invite-server/cis/internal/postgres/postgrestest"
 	"github.com/calendar-invite-server/cis/internal/projector"
-	"github.com/calendar-invite-server/cis/projections"
 	"github.com/google/uuid"
 )
 
@@ -68,15 +64,7 @@ func (s story) next() schema.Fact {
 func TestFilledLikeLive(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	log, pool := factstest.NewLog(t), postgrestest.Pool(t)
-	if err := projector.Setup(ctx, pool); err != nil {
-		t.Fatal(err)
-	}
-	runner := projector.New(pool, log.Store(), "log", slog.New(slog.DiscardHandler), projections.All(log)...)
-	running, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() { defer close(done); _ = runner.Run(running) }()
-	defer func() { stop(); <-done }()
+	log, _, runner := running(ctx, t)
 
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

@@ -21,23 +21,31 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 func TestMain(m *testing.M) { postgrestest.Main(m) }
 
-// TestReadModels tells a small story and reads it back, live, after every append was repeated, and after a rebuild.
-func TestReadModels(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
+// running is an empty log whose read models follow it until the test ends.
+func running(ctx context.Context, t *testing.T) (*facts.Log, *pgxpool.Pool, *projector.Runner) {
+	t.Helper()
 	log, pool := factstest.NewLog(t), postgrestest.Pool(t)
 	if err := projector.Setup(ctx, pool); err != nil {
 		t.Fatal(err)
 	}
 	runner := projector.New(pool, log.Store(), "log", slog.New(slog.DiscardHandler), projections.All(log)...)
-	running, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
-	go func() { defer close(done); _ = runner.Run(running) }()
-	defer func() { stop(); <-done }()
+	go func() { defer close(done); _ = runner.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-done })
+	return log, pool, runner
+}
+
+// TestReadModels tells a small story and reads it back, live, after every append was repeated, and after a rebuild.
+func TestReadModels(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	log, pool, runner := running(ctx, t)
 
 	var last uint64
 	tell := func(stream string, list ...schema.Fact) {

@@ -43,9 +43,23 @@ func needles(words ...string) (out [][]byte) {
 func (p *process) haystack(needles [][]byte) (found []string) {
 	p.t.Helper()
 	places := []string{p.data, p.out}
-	if raw, err := os.ReadFile(filepath.Join(p.data, "postgres.path")); err == nil {
-		places = append(places, strings.TrimSpace(string(raw)))
+	if c := cluster(p.data); !strings.HasPrefix(c, p.data) {
+		places = append(places, c)
 	}
+	return filesWith(p.t, needles, places...)
+}
+
+// cluster is where the private database of a data folder is.
+func cluster(data string) string {
+	if raw, err := os.ReadFile(filepath.Join(data, "postgres.path")); err == nil {
+		return strings.TrimSpace(string(raw))
+	}
+	return filepath.Join(data, "postgres")
+}
+
+// filesWith finds the files in some places that hold any of the needles.
+func filesWith(t testing.TB, needles [][]byte, places ...string) (found []string) {
+	t.Helper()
 	for _, place := range places {
 		err := filepath.WalkDir(place, func(path string, d fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) || err == nil && !d.Type().IsRegular() {
@@ -67,7 +81,7 @@ func (p *process) haystack(needles [][]byte) (found []string) {
 			return err
 		})
 		if err != nil {
-			p.t.Fatal(err)
+			t.Fatal(err)
 		}
 	}
 	return found

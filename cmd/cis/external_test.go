@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -82,28 +79,9 @@ func TestExternalDatabase(t *testing.T) {
 	}
 
 	words := needles(ann, name, "gluten-quokka")
-	tables := func(folder string) (found []string) { // the files of the other server's tables or of its write-ahead log
-		t.Helper()
-		home := filepath.Join(dir, "postgres")
-		if raw, err := os.ReadFile(filepath.Join(dir, "postgres.path")); err == nil {
-			home = strings.TrimSpace(string(raw))
-		}
-		must(filepath.WalkDir(home, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() || !strings.Contains(path, "/"+folder+"/") {
-				return nil //nolint:nilerr // it is gone
-			}
-			raw, _ := os.ReadFile(path)
-			for _, w := range words {
-				if bytes.Contains(raw, w) {
-					found = append(found, fmt.Sprintf("%s: %q", path, w))
-				}
-			}
-			return nil
-		}))
-		return found
-	}
+	found := func(folder string) []string { return filesWith(t, words, filepath.Join(cluster(dir), folder)) }
 	do(`CHECKPOINT`)
-	if len(tables("base")) == 0 || len(tables("pg_wal")) == 0 {
+	if len(found("base")) == 0 || len(found("pg_wal")) == 0 {
 		t.Fatal("before, she should be in the tables and in the write-ahead log")
 	}
 	p.must("projections", "rebuild", "--all")
@@ -131,7 +109,7 @@ func TestExternalDatabase(t *testing.T) {
 		must(err)
 	}
 	for _, place := range []string{"base", "pg_wal"} {
-		for _, f := range tables(place) {
+		for _, f := range found(place) {
 			t.Error(f)
 		}
 	}
