@@ -39,12 +39,11 @@ func (a *API) registerChain(api *httpapi.API) {
 		if !full && strings.Contains(in.ID, "@") { // guesses could be tried
 			return nil, errNoHistory
 		}
-		select {
-		case a.past <- struct{}{}:
-			defer func() { <-a.past }()
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		done, err := a.turn(ctx)
+		if err != nil {
+			return nil, err
 		}
+		defer done()
 		c, err := a.opts.Chain(ctx, access.From(ctx).Tenant, in.ID, !full)
 		if err != nil {
 			return nil, err

@@ -25,6 +25,16 @@ type AsOfQuery struct {
 // pastSlots is how many looks into the past there are at a time: each makes tables.
 const pastSlots = 2
 
+// turn waits until not too many go through the log.
+func (a *API) turn(ctx context.Context) (done func(), err error) {
+	select {
+	case a.past <- struct{}{}:
+		return func() { <-a.past }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // asOf has do answer from what an event was like at a moment; without one, from what it is like now. It goes through the
 // event's facts, so what it takes depends on how many there are.
 func asOf[O any](ctx context.Context, a *API, uid string, q AsOfQuery, do func(*API) (*O, error)) (out *O, err error) {
@@ -35,12 +45,11 @@ func asOf[O any](ctx context.Context, a *API, uid string, q AsOfQuery, do func(*
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case a.past <- struct{}{}:
-		defer func() { <-a.past }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	done, err := a.turn(ctx)
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	records := func(ctx context.Context, each func([]eventstore.Recorded) error) error {
 		found, err := a.opts.History.Event(ctx, uid, while, each)
 		if err == nil && !found {

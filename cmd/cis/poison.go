@@ -16,6 +16,7 @@ import (
 	"github.com/calendar-invite-server/cis/domain/mail"
 	"github.com/calendar-invite-server/cis/history/audit"
 	"github.com/calendar-invite-server/cis/ingest/inbox"
+	"github.com/calendar-invite-server/cis/internal/facts"
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 )
@@ -132,6 +133,11 @@ func (p *parts) printStored(ctx context.Context, w io.Writer, s stuck) error {
 		return errors.Join(err, fmt.Errorf("%s is not there", s.At))
 	}
 	r := records[0]
+	if rec, err := facts.Decode(r); err == nil { // of what cannot be read nobody knows what opens doors
+		if r.Data, err = facts.Shown(rec.Fact); err != nil {
+			return err
+		}
+	}
 	return printJSON(w, struct {
 		Type     string          `json:"type"`
 		ID       uuid.UUID       `json:"id"`
