@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/calendar-invite-server/cis/internal/clientmail"
+	"github.com/calendar-invite-server/cis/projections/own"
 )
 
 // TestOwnProjections: an analyst's own read model is tried, deployed, followed, rebuilt and verified; a broken one hurts
@@ -152,4 +153,13 @@ INSERT INTO @.answers AS a VALUES (upper(:status), 1) ON CONFLICT (status) DO UP
 	p.end(syscall.SIGTERM)
 	write("odd.sql", "-- tables\n")
 	p.refuses("it makes no table", "config")
+}
+
+// TestOwnNames: an analyst's read model cannot have the name of one of the program's.
+func TestOwnNames(t *testing.T) {
+	for _, name := range (&parts{cfg: &Config{}}).keeper().Names() {
+		if _, err := own.Parse(name, "-- tables\nCREATE TABLE @.t (a text PRIMARY KEY);\n-- on RsvpReceived\nINSERT INTO @.t VALUES (:stream);"); err == nil {
+			t.Errorf("%s is not reserved", name)
+		}
+	}
 }
