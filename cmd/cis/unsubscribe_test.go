@@ -45,7 +45,11 @@ func TestUnsubscribe(t *testing.T) {
 		}
 	})
 	t.Run("a link that was tampered with is for nobody", func(t *testing.T) {
-		if code, _, _ := p.post(p.ctx, path[:len(path)-2]+"aa", "List-Unsubscribe=One-Click", "Content-Type", "application/x-www-form-urlencoded"); code != 404 {
+		at, other := len(path)-10, "a" // not at the end, whose letters do not use all their bits
+		if path[at:at+1] == other {
+			other = "b"
+		}
+		if code, _, _ := p.post(p.ctx, path[:at]+other+path[at+1:], "List-Unsubscribe=One-Click", "Content-Type", "application/x-www-form-urlencoded"); code != 404 {
 			t.Error(code)
 		}
 		if code, _, _ := p.post(p.ctx, path, "do=nonsense", "Content-Type", "application/x-www-form-urlencoded"); code != 400 || refused(ann) {
